@@ -1,0 +1,342 @@
+"""Runs one page in a kernel of its own, within its limits, and keeps what it shows."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import atexit
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+from jupyter_client.client import KernelClient
+from jupyter_core.utils import ensure_async
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
+
+from executor.assemble import Program, ProgramCell
+from executor.environment import STARTUP, page_environment
+from executor.errors import PageError
+from executor.kernels import Kernels
+
+_WATCH_SECONDS = 0.1
+_START_SECONDS = 120
+_LAST_LINES = 12
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+_OPTIONS = [
+    "--HistoryManager.enabled=False",
+    "--InteractiveShell.colors=nocolor",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What came of running a page.
+
+    Attributes:
+        outputs: For each code cell its outputs, in notebook format.
+        records: Recorded values by name.
+        seconds: Wall time of the cells, without the start of the kernel.
+        peak_memory: Largest resident memory in bytes.
+    """
+
+    outputs: list[list[dict[str, Any]]]
+    records: dict[str, Any]
+    seconds: float
+    peak_memory: int
+
+
+async def execute(
+    root: Path, program: Program, kernels: Kernels, environment: dict[str, str]
+) -> Execution:
+    """Runs a program from its first cell to its last.
+
+    Args:
+        root: The project's root, from which declared data files are copied.
+        program: What to run.
+        kernels: Where to get a kernel.
+        environment: The environment shared by all kernels.
+
+    Raises:
+        PageError: If a cell raises, a limit is exceeded, the kernel dies, the page uses the
+            network, or a value cannot be recorded.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="page-"))
+    try:
+        return await _execute(root, program, kernels, environment, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _execute(
+    root: Path,
+    program: Program,
+    kernels: Kernels,
+    environment: dict[str, str],
+    folder: Path,
+) -> Execution:
+    page = program.page
+    workplace = folder / "page"
+    workplace.mkdir()
+    (folder / "tmp").mkdir()
+    for path in page.settings.data:
+        target = workplace / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / path, target)
+    manager = kernels.manager(folder / "kernel.json", folder / "kernel.log")
+    client = _Client(program, manager)
+    env = {**environment, **page_environment(folder), "PWD": str(workplace)}
+    run = asyncio.create_task(client.async_execute(cwd=str(workplace), env=env))
+    watch = asyncio.create_task(_watch_memory(client, page.settings.memory_gb))
+    try:
+        await asyncio.wait(
+            {run, watch},
+            timeout=page.settings.timeout,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if watch.done():
+            used = watch.result() / 1e9
+            raise PageError(
+                client.place(),
+                f"stopped in cell {client.number()}: the page used {used:.1f} GB, more than its "
+                f"{page.settings.memory_gb:g} GB (executor.memory_gb in its front matter)",
+            )
+        if not run.done():
+            raise PageError(
+                client.place(),
+                f"stopped in cell {client.number()}: the page ran longer than its "
+                f"{page.settings.timeout:g} s (executor.timeout in its front matter)",
+            )
+        try:
+            run.result()
+        except CellExecutionError as error:
+            raise client.explain(error) from error
+        except (DeadKernelError, asyncio.CancelledError) as error:
+            raise PageError(
+                client.place(),
+                f"the kernel died in cell {client.number()}",
+                _tail(folder / "kernel.log"),
+            ) from error
+        except RuntimeError as error:
+            if client.started is not None:
+                raise
+            raise PageError(
+                page.path,
+                f"the kernel did not start: {error}",
+                _tail(folder / "kernel.log"),
+            ) from error
+    finally:
+        await _stop(run, watch, client)
+        _refuse_network(folder, client)
+    return Execution(
+        [[dict(output) for output in cell.outputs] for cell in client.nb.cells],
+        client.records,
+        round(client.seconds, 3),
+        client.peak_memory,
+    )
+
+
+class _Client(NotebookClient):
+    """An nbclient that evaluates recorded expressions and knows where it is."""
+
+    def __init__(self, program: Program, manager: Any) -> None:
+        cells = [nbformat.v4.new_code_cell(cell.source) for cell in program.code]
+        super().__init__(
+            nbformat.v4.new_notebook(cells=cells),
+            km=manager,
+            timeout=None,
+            startup_timeout=_START_SECONDS,
+            extra_arguments=_OPTIONS,
+            ipython_hist_file="",
+            store_widget_state=False,
+            record_timing=False,
+            shutdown_kernel="immediate",
+        )
+        self.program = program
+        self.records: dict[str, Any] = {}
+        self.seconds = 0.0
+        self.peak_memory = 0
+        self.started: float | None = None
+        self._index = 0
+        self._counts: list[int] = []  # index of the cell behind each execution count
+
+    async def async_start_new_kernel_client(self) -> KernelClient:
+        client = await super().async_start_new_kernel_client()
+        reply = await self.async_wait_for_reply(client.execute(STARTUP, silent=True))
+        if reply is None or reply["content"]["status"] != "ok":
+            problem = reply["content"].get("evalue") if reply else "no answer"
+            raise RuntimeError(f"the kernel could not be prepared: {problem}")
+        return client
+
+    async def async_execute_cell(
+        self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any
+    ) -> NotebookNode:
+        self._index = cell_index
+        if self.started is None:
+            self.started = time.monotonic()
+        if cell.source.strip():
+            self._counts.append(cell_index)
+        try:
+            executed = await super().async_execute_cell(cell, cell_index, *args, **kwargs)
+            await self._record(self.program.code[cell_index])
+        finally:
+            self.seconds = time.monotonic() - self.started
+            self.note_memory()
+        return executed
+
+    async def _record(self, cell: ProgramCell) -> None:
+        if not cell.cell.record or self.kc is None:
+            return
+        expressions = {
+            name: "__import__('json').dumps("
+            f"({expression}), default=lambda value: value.tolist(), allow_nan=False)"
+            for name, expression in cell.cell.record.items()
+        }
+        message = self.kc.execute("", silent=True, user_expressions=expressions)
+        reply = await self.async_wait_for_reply(message)
+        results = reply["content"]["user_expressions"] if reply else {}
+        for name, expression in cell.cell.record.items():
+            result = results.get(name, {})
+            if result.get("status") != "ok":
+                problem = (
+                    f"{result.get('ename', 'no answer')}: {result.get('evalue', '')}"
+                )
+                raise PageError(
+                    self.place(),
+                    f"cannot record {name}, the value of {expression!r}: {problem}; it must be "
+                    "a number, a text, or a list or mapping of them",
+                )
+            self.records[name] = json.loads(
+                ast.literal_eval(result["data"]["text/plain"])
+            )
+
+    def pid(self) -> int | None:
+        """The kernel's process id, once it has one."""
+        return getattr(self.km.provisioner, "pid", None) if self.km is not None else None
+
+    def note_memory(self) -> int:
+        """Returns the memory in use now, in bytes, and keeps the largest."""
+        pid = self.pid()
+        if pid is None:
+            return 0
+        used = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            used = process.memory_info().rss
+            for child in process.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    used += child.memory_info().rss
+        peak = used
+        with contextlib.suppress(OSError, IndexError):  # Linux keeps a high-water mark
+            status = Path(f"/proc/{pid}/status").read_text()
+            peak = max(peak, int(status.split("VmHWM:")[1].split()[0]) * 1024)
+        self.peak_memory = max(self.peak_memory, peak)
+        return used
+
+    def number(self) -> int:
+        """Number of the current code cell, from 1."""
+        return self._index + 1
+
+    def place(self, line: int = 1) -> str:
+        """The author's file and line behind a line of the current cell."""
+        return self._place(self._index, line)
+
+    def _place(self, index: int, line: int) -> str:
+        cell = self.program.code[index] if self.program.code else None
+        if cell is None:
+            return self.program.page.path
+        if not 1 <= line <= len(cell.origins):
+            return f"{self.program.page.path}:{cell.cell.line}"
+        origin = cell.origins[line - 1]
+        return f"{origin.path}:{origin.line}"
+
+    def explain(self, error: CellExecutionError) -> PageError:
+        """Turns a raised error into one that names the author's lines."""
+        text = _ANSI.sub("", error.traceback or "")
+        frames = [
+            (self._counts[int(count) - 1], int(line))
+            for count, line in _FRAME.findall(text)
+            if 0 < int(count) <= len(self._counts)
+        ]
+        # The outermost frame is the line that the author wrote; the innermost is where the
+        # error arose, which may be a line that came from snippets.
+        place = self.place()
+        via = ""
+        if frames:
+            place = self._place(*frames[0])
+            if self._place(*frames[-1]) != place:
+                via = f", raised at {self._place(*frames[-1])}"
+        kind = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+        lines = [line for line in text.splitlines() if line.strip()]
+        return PageError(
+            place,
+            f"cell {self.number()} raised {kind}{via}",
+            "\n".join(lines[-_LAST_LINES:]),
+        )
+
+
+async def _watch_memory(client: _Client, limit_gb: float) -> int:
+    """Returns the bytes in use as soon as they exceed the limit."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        used = client.note_memory()
+        if used > limit_gb * 1e9:
+            return used
+
+
+async def _stop(
+    run: asyncio.Task[Any], watch: asyncio.Task[int], client: _Client
+) -> None:
+    watch.cancel()
+    # At once: nothing in the kernel is worth an orderly end, and a kernel that is busy
+    # allocating would not answer.
+    _kill(client.pid())
+    run.cancel()
+    await asyncio.wait({run, watch})
+    atexit.unregister(
+        client._cleanup_kernel
+    )  # nbclient leaves it behind when a start fails
+    if client.kc is not None:
+        client.kc.stop_channels()
+    if client.km is not None and client.km.has_kernel:
+        await ensure_async(client.km.shutdown_kernel(now=True))
+
+
+def _kill(pid: int | None) -> None:
+    if pid is None:
+        return
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for victim in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                victim.kill()
+
+
+def _refuse_network(folder: Path, client: _Client) -> None:
+    log = folder / "network.log"
+    if log.exists():
+        targets = sorted(set(log.read_text(encoding="utf-8").splitlines()))
+        raise PageError(
+            client.place(),
+            f"the page tried to reach the network ({', '.join(targets)}), by cell "
+            f"{client.number()}; pages run offline: declare weights and data instead "
+            "(executor.weights, executor.data)",
+        )
+
+
+def _tail(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(lines[-_LAST_LINES:])

@@ -1,0 +1,236 @@
+"""Reads a page, a jupytext py:percent script, into cells that know their lines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+
+from executor.errors import PageError
+
+_MARKER = re.compile(r"^# ?%%")
+_FRONT_MATTER = re.compile(
+    r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
+)
+_SETTINGS = {"timeout", "memory_gb", "weights", "data"}
+_CELL_OPTIONS = {"alt", "record"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a page, as its author wrote it.
+
+    Attributes:
+        kind: ``"markdown"`` or ``"code"``.
+        source: The text, without its ``#|`` option lines and front matter.
+        line: Line of the file (from 1) at which ``source`` starts.
+        alt: What each figure of the cell shows, one text a figure.
+        record: Values to keep after the cell ran: name to Python expression.
+    """
+
+    kind: str
+    source: str
+    line: int
+    alt: tuple[str, ...] = ()
+    record: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a page may use: seconds, gigabytes (10**9 bytes), Hub ids and data files."""
+
+    timeout: float = 120.0
+    memory_gb: float = 3.0
+    weights: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A notebook page.
+
+    Attributes:
+        path: Source path relative to the project's root, e.g. ``docs/vision/vit.py``.
+        uri: Source path relative to docs/, e.g. ``vision/vit.py``.
+        id: Name in bound values, e.g. ``vision.vit``.
+        meta: The front matter without the executor's own settings.
+        settings: The executor's settings.
+        cells: The cells in order.
+    """
+
+    path: str
+    uri: str
+    id: str
+    meta: dict[str, Any]
+    settings: Settings
+    cells: tuple[Cell, ...]
+
+
+def find_pages(docs: Path) -> list[Path]:
+    """Returns every page below ``docs``: each Python file with a ``# %%`` cell."""
+    return [
+        path
+        for path in sorted(docs.rglob("*.py"))
+        if any(
+            _MARKER.match(line) for line in path.read_text(encoding="utf-8").splitlines()
+        )
+    ]
+
+
+def page_id(uri: str) -> str:
+    """Returns the name of a page in bound values: ``use/a-b.py`` is ``use.a_b``."""
+    return uri.removesuffix(".py").replace("/", ".").replace("-", "_")
+
+
+def read_page(root: Path, path: Path) -> Page:
+    """Reads one page.
+
+    Args:
+        root: The project's root, which holds docs/.
+        path: The page, below ``root / "docs"``.
+
+    Raises:
+        PageError: If the front matter or the options of a cell are not in order.
+    """
+    place = path.relative_to(root).as_posix()
+    uri = path.relative_to(root / "docs").as_posix()
+    text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    notebook = jupytext.reads(text, fmt="py:percent")
+    lines = text.split("\n")
+    markers = [number for number, line in enumerate(lines, 1) if _MARKER.match(line)]
+    if len(markers) != len(notebook.cells) or any(
+        line.strip() for line in lines[: markers[0] - 1 if markers else 0]
+    ):
+        raise PageError(
+            place,
+            "each cell starts with a line '# %%' at the margin, and nothing stands before "
+            "the first; write '# %%' inside a string with a space before it",
+        )
+    meta: dict[str, Any] = {}
+    settings = Settings()
+    cells = []
+    for index, (marker, raw) in enumerate(zip(markers, notebook.cells, strict=True)):
+        source = str(raw.source)
+        line = marker + 1
+        if raw.cell_type == "code":
+            while line <= len(lines) and source and not lines[line - 1].strip():
+                line += 1
+            cells.append(_code_cell(place, source, line))
+            continue
+        if index == 0:
+            meta, source, skipped = _front_matter(place, source, line)
+            settings = _settings(place, line, meta.pop("executor", None))
+            line += skipped
+        cells.append(Cell("markdown", source, line))
+    return Page(place, uri, page_id(uri), meta, settings, tuple(cells))
+
+
+def _front_matter(place: str, source: str, line: int) -> tuple[dict[str, Any], str, int]:
+    if not source.startswith("---"):
+        return {}, source, 0
+    match = _FRONT_MATTER.match(source)
+    if match is None:
+        raise PageError(f"{place}:{line}", "the front matter has no closing '---' line")
+    meta = _yaml(place, line + 1, match.group(1), "the front matter")
+    rest = source[match.end() :]
+    body = rest.lstrip("\n")
+    skipped = source[: match.end()].count("\n") + len(rest) - len(body)
+    return meta, body, skipped
+
+
+def _settings(place: str, line: int, value: object) -> Settings:
+    if value is None:
+        return Settings()
+    if not isinstance(value, dict) or set(value) - _SETTINGS:
+        known = ", ".join(sorted(_SETTINGS))
+        raise PageError(
+            f"{place}:{line}",
+            f"'executor' must be a mapping with keys of: {known}; saw {value!r}",
+        )
+    for key in ("timeout", "memory_gb"):
+        number = value.get(key, 1)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
+            raise PageError(
+                f"{place}:{line}",
+                f"executor.{key} must be a positive number; saw {number!r}",
+            )
+    for key in ("weights", "data"):
+        names = value.get(key, [])
+        if not isinstance(names, list) or not all(
+            isinstance(name, str) for name in names
+        ):
+            raise PageError(
+                f"{place}:{line}",
+                f"executor.{key} must be a list of names; saw {names!r}",
+            )
+    given: dict[str, Any] = {
+        key: tuple(item) if isinstance(item, list) else float(item)
+        for key, item in value.items()
+    }
+    return Settings(**given)
+
+
+def _code_cell(place: str, source: str, line: int) -> Cell:
+    lines = source.split("\n")
+    count = 0
+    while count < len(lines) and lines[count].startswith("#|"):
+        count += 1
+    if not count:
+        return Cell("code", source, line)
+    text = "\n".join(option[2:].removeprefix(" ") for option in lines[:count])
+    options = _yaml(place, line, text, "the '#|' lines of the cell")
+    if set(options) - _CELL_OPTIONS:
+        known = ", ".join(sorted(_CELL_OPTIONS))
+        unknown = ", ".join(sorted(set(options) - _CELL_OPTIONS))
+        raise PageError(
+            f"{place}:{line}", f"unknown cell option {unknown}; known are: {known}"
+        )
+    alt = options.get("alt", [])
+    if isinstance(alt, str):
+        alt = [alt]
+    if not isinstance(alt, list) or not all(isinstance(item, str) for item in alt):
+        raise PageError(
+            f"{place}:{line}", f"'alt' must be a text or a list of texts; saw {alt!r}"
+        )
+    record = options.get("record", {})
+    if not isinstance(record, dict) or not all(
+        str(name).isidentifier() for name in record
+    ):
+        raise PageError(
+            f"{place}:{line}",
+            f"'record' must map names to Python expressions; saw {record!r}",
+        )
+    rest = lines[count:]
+    while rest and not rest[0].strip():
+        rest, count = rest[1:], count + 1
+    return Cell(
+        "code",
+        "\n".join(rest),
+        line + count,
+        tuple(item.strip() for item in alt),
+        {str(name): str(expression) for name, expression in record.items()},
+    )
+
+
+def _yaml(place: str, line: int, text: str, what: str) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        if mark is not None:
+            line += mark.line
+        problem = getattr(error, "problem", None) or str(error)
+        raise PageError(
+            f"{place}:{line}", f"{what}: not valid YAML: {problem}"
+        ) from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise PageError(
+            f"{place}:{line}", f"{what} must be a YAML mapping; saw {value!r}"
+        )
+    return {str(key): item for key, item in value.items()}

@@ -1,0 +1,88 @@
+"""Records where a page's outputs come from: commit, versions, seed, processor, costs."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from executor.assemble import Program
+from executor.execute import Execution
+from executor.packages import installed_versions
+
+_SEEDERS = {"set_seed", "manual_seed", "default_rng", "seed"}
+
+
+def provenance_of(root: Path, program: Program, execution: Execution) -> dict[str, Any]:
+    """Returns what is to be known about an execution, as JSON values.
+
+    Keys: ``commit`` (with ``+`` when the work tree differs from it, None outside git), ``date``
+    (UTC), ``python``, ``packages``, ``seeds``, ``weights``, ``data``, ``processor``, ``cores``,
+    ``seconds`` and ``peak_memory`` (bytes).
+    """
+    page = program.page
+    return {
+        "commit": commit(root),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "packages": installed_versions(program),
+        "seeds": seeds(program),
+        "weights": list(page.settings.weights),
+        "data": list(page.settings.data),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "seconds": execution.seconds,
+        "peak_memory": execution.peak_memory,
+    }
+
+
+def seeds(program: Program) -> list[str]:
+    """Returns the calls that seed random numbers, e.g. ``set_seed(0)``, in order."""
+    found: dict[str, None] = {}
+    for cell in program.code:
+        try:
+            tree = ast.parse(cell.source)
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            name = node.func.id if isinstance(node.func, ast.Name) else name
+            if name in _SEEDERS and isinstance(node.args[0], ast.Constant):
+                found[ast.unparse(node)] = None
+    return list(found)
+
+
+def commit(root: Path) -> str | None:
+    """Returns the commit checked out at ``root``, with ``+`` when files differ from it."""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--", "docs", "snippets", "data")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@cache
+def processor() -> str:
+    """Returns the processor's name, as far as the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,163 @@
+"""Makes notebooks and scripts of executed pages: one for the site, two for readers to download."""
+
+from __future__ import annotations
+
+import re
+
+import jupytext
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from executor.assemble import Program
+from executor.cache import Entry
+from executor.values import Values
+
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def site_notebook(
+    program: Program, entry: Entry, values: Values, about: str
+) -> NotebookNode:
+    """Returns the notebook that becomes a page of the site.
+
+    Args:
+        program: The page.
+        entry: Its outputs.
+        values: What ``{{ … }}`` in its prose stands for.
+        about: Markdown that goes to the end of the page.
+    """
+    notebook = _notebook(program, entry, values)
+    meta = program.page.meta
+    if meta and notebook.cells:
+        front = yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
+        if notebook.cells[0].cell_type == "markdown":
+            notebook.cells[0].source = f"---\n{front}---\n{notebook.cells[0].source}"
+        else:
+            notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"---\n{front}---\n"))
+    for cell, source in zip(
+        [cell for cell in notebook.cells if cell.cell_type == "code"],
+        program.code,
+        strict=True,
+    ):
+        cell.metadata["alt"] = list(source.cell.alt)
+        cell.metadata["place"] = f"{program.page.path}:{source.cell.line}"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(about))
+    return _with_ids(notebook)
+
+
+def download_notebook(program: Program, entry: Entry, values: Values, note: str) -> str:
+    """Returns the notebook that readers download, as JSON: it needs nothing but packages.
+
+    Args:
+        program: The page.
+        entry: Its outputs.
+        values: What ``{{ … }}`` in its prose stands for.
+        note: Markdown that goes to the start: where it is from and what to install.
+    """
+    notebook = _notebook(program, entry, values)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(note))
+    return str(nbformat.writes(_with_ids(notebook))) + "\n"
+
+
+def download_script(program: Program, values: Values, note: str) -> str:
+    """Returns the script that readers download: the same code, prose as comments."""
+    notebook = _notebook(program, None, values)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(note))
+    text = str(jupytext.writes(notebook, fmt="py:percent"))
+    return re.sub(r"\A# ---\n.*?^# ---\n+", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def _notebook(program: Program, entry: Entry | None, values: Values) -> NotebookNode:
+    notebook: NotebookNode = nbformat.v4.new_notebook(metadata={"kernelspec": _KERNEL})
+    outputs = iter(entry.outputs if entry is not None else [])
+    count = 0
+    for cell in program.cells:
+        if cell.cell.kind == "markdown":
+            text = values.fill(
+                cell.source, program.page.path, cell.cell.line, page=program.page.id
+            )
+            notebook.cells.append(nbformat.v4.new_markdown_cell(text))
+            continue
+        node = nbformat.v4.new_code_cell(cell.source)
+        if entry is not None:
+            count += bool(cell.source.strip())
+            node.execution_count = count or None
+            node.outputs = [nbformat.from_dict(output) for output in next(outputs)]
+        notebook.cells.append(node)
+    return notebook
+
+
+def _with_ids(notebook: NotebookNode) -> NotebookNode:
+    """Gives cells the same ids at every build; nbformat's are random."""
+    for number, cell in enumerate(notebook.cells, 1):
+        cell["id"] = f"cell-{number}"
+    return notebook
+
+
+def about_page(entry: Entry, source_url: str | None, notebook: str, script: str) -> str:
+    """Returns the block at the end of a page that says where its outputs come from.
+
+    Args:
+        entry: The executed page.
+        source_url: Where the page's source can be seen, if anywhere.
+        notebook: Name of the notebook to download, beside the page.
+        script: Name of the script to download, beside the page.
+    """
+    known = entry.provenance
+    commit = known["commit"]
+    packages = ", ".join(
+        f"{name} {version}" for name, version in known["packages"].items()
+    )
+    rows = [
+        ("Executed", f"{known['date']}, from the first cell to the last"),
+        ("Commit", _commit(commit) if commit else "not under version control"),
+        (
+            "Packages",
+            f"Python {known['python']}, {packages}" if packages else known["python"],
+        ),
+        (
+            "Seed",
+            ", ".join(f"`{seed}`" for seed in known["seeds"])
+            or "no random numbers seeded",
+        ),
+        ("Weights", ", ".join(f"`{name}`" for name in known["weights"]) or "none loaded"),
+        ("Processor", f"{known['processor']}, {known['cores']} cores, one thread a page"),
+        ("Time", f"{known['seconds']:.1f} s, imports preloaded"),
+        ("Peak memory", f"{known['peak_memory'] / 1e6:,.0f} MB"),
+    ]
+    if known["data"]:
+        rows.insert(5, ("Data", ", ".join(f"`{name}`" for name in known["data"])))
+    links = [
+        f'<a href="{notebook}" download>Download the notebook</a>',
+        f'<a href="{script}" download>Download the script</a>',
+    ]
+    if source_url:
+        links.append(f'<a href="{source_url}">View the source</a>')
+    table = "\n".join(f"    | {name} | {text} |" for name, text in rows)
+    return (
+        '??? info "How this page was made"\n\n'
+        "    The build ran every cell of this page. What you see is what came out.\n\n"
+        f"    | | |\n    |---|---|\n{table}\n\n"
+        f"    {' · '.join(links)}\n"
+    )
+
+
+def _commit(commit: str) -> str:
+    changed = commit.endswith("+")
+    return f"`{commit.removesuffix('+')[:12]}`" + (
+        " with local changes" if changed else ""
+    )
+
+
+def note_for_download(
+    program: Program, entry: Entry, page_url: str, pins: dict[str, str], site_name: str
+) -> str:
+    """Returns what stands at the head of a download: origin and what to install."""
+    known = entry.provenance
+    install = " ".join(f"{name}=={version}" for name, version in pins.items())
+    commit = f", commit {known['commit'][:12]}" if known["commit"] else ""
+    return (
+        f'*From "{site_name}": <{page_url}>{commit}, executed {known["date"]}.*\n\n'
+        f"Needs Python 3.12 or newer and `pip install {install}`"
+    )

@@ -1,0 +1,213 @@
+"""Runs pages: several at once, longest first, each result kept as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.assemble import Program, import_statements
+from executor.cache import Cache, Entry
+from executor.environment import shared_environment
+from executor.errors import PageError
+from executor.execute import execute
+from executor.kernels import ForkedKernels, Kernels, SpawnedKernels, can_fork
+from executor.keys import Key
+from executor.provenance import provenance_of
+
+log = logging.getLogger("mkdocs.executor")
+
+# Packages whose import starts no thread and opens nothing that a fork must not share.
+FORK_SAFE = frozenset(
+    {
+        "IPython",
+        "PIL",
+        "accelerate",
+        "datasets",
+        "huggingface_hub",
+        "ipykernel",
+        "matplotlib",
+        "numpy",
+        "pandas",
+        "safetensors",
+        "scipy",
+        "sklearn",
+        "tokenizers",
+        "torch",
+        "torchvision",
+        "transformers",
+    }
+)
+# What every kernel needs anyway.
+_KERNEL_IMPORTS = [
+    "import ipykernel.ipkernel",
+    "import ipykernel.kernelapp",
+    "import ipykernel.zmqshell",
+    "import IPython.core.completer",
+]
+_FIGURE_IMPORTS = [
+    "import matplotlib_inline.config",  # not .backend_inline: it must meet its own shell
+    "import matplotlib.backends.backend_svg",
+    "import matplotlib.backends.backend_agg",
+    "import IPython.core.pylabtools",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A page to run, and the key under which to keep what it shows."""
+
+    program: Program
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Tells of a page's progress: ``state`` is started, done or failed."""
+
+    page: str
+    state: str
+    seconds: float = 0.0
+
+
+Notify = Callable[[Event], None]
+
+
+def _ignore(event: Event) -> None:
+    pass
+
+
+def preload_statements(programs: Sequence[Program]) -> list[str]:
+    """Returns the imports of ``programs`` that a zygote may run once for all of them."""
+    statements = dict.fromkeys(_KERNEL_IMPORTS)
+    for program in programs:
+        for statement in import_statements(program):
+            if statement.split()[1].split(".")[0] in FORK_SAFE:
+                statements[statement] = None
+    if any(" matplotlib" in statement for statement in statements):
+        statements.update(dict.fromkeys(_FIGURE_IMPORTS))
+    return list(statements)
+
+
+class Runner:
+    """Runs pages in an event loop of its own thread.
+
+    The main thread stays free for MkDocs, and for the interrupt key.
+
+    Args:
+        root: The project's root.
+        cache: Where results are kept.
+        jobs: How many pages run at once; by default as many as there are cores.
+        fork: Whether to fork kernels; by default where the system can.
+    """
+
+    def __init__(
+        self, root: Path, cache: Cache, jobs: int | None = None, fork: bool | None = None
+    ) -> None:
+        self.root = root
+        self.cache = cache
+        self.jobs = jobs or available_cores()
+        self._fork = can_fork() if fork is None else fork
+        self._environment = shared_environment(root / ".cache")
+        self._kernels: Kernels | None = None
+        self._preloaded: frozenset[str] = frozenset()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="executor", daemon=True
+        )
+        self._thread.start()
+
+    def prepare(self, programs: Sequence[Program]) -> None:
+        """Starts loading what ``programs`` import, without waiting for it."""
+        if not self._fork:
+            if self._kernels is None:
+                self._kernels = SpawnedKernels()
+            return
+        statements = preload_statements(programs)
+        alive = isinstance(self._kernels, ForkedKernels) and self._kernels.zygote.alive
+        if not alive:
+            if self._kernels is not None:
+                self._kernels.close()
+            self._kernels = ForkedKernels(self._environment, statements)
+            self._preloaded = frozenset(statements)
+
+    def run(
+        self, jobs: Sequence[Job], notify: Notify = _ignore
+    ) -> dict[str, Entry | PageError]:
+        """Runs every job, also when some fail. Returns by page id what came of it."""
+        self.prepare([job.program for job in jobs])
+        future = asyncio.run_coroutine_threadsafe(self._run(jobs, notify), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stops what runs and ends the kernels' zygote."""
+        if self._kernels is not None:
+            self._kernels.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+
+    async def _run(
+        self, jobs: Sequence[Job], notify: Notify
+    ) -> dict[str, Entry | PageError]:
+        slots = asyncio.Semaphore(self.jobs)
+        outcome: dict[str, Entry | PageError] = {}
+
+        async def one(job: Job) -> None:
+            async with slots:
+                page = job.program.page.id
+                try:
+                    outcome[page] = await self.run_one(job, notify)
+                except PageError as error:
+                    outcome[page] = error
+
+        await asyncio.gather(*(one(job) for job in self._longest_first(jobs)))
+        return outcome
+
+    async def run_one(self, job: Job, notify: Notify) -> Entry:
+        """Runs one page and keeps the result. Call it in the runner's own loop."""
+        assert self._kernels is not None
+        page = job.program.page
+        notify(Event(page.id, "started"))
+        start = time.monotonic()
+        try:
+            execution = await execute(
+                self.root, job.program, self._kernels, self._environment
+            )
+        except BaseException:
+            notify(Event(page.id, "failed", time.monotonic() - start))
+            raise
+        entry = Entry(
+            page.id,
+            job.key.digest,
+            job.key.parts,
+            execution.outputs,
+            execution.records,
+            provenance_of(self.root, job.program, execution),
+        )
+        self.cache.store(entry)
+        notify(Event(page.id, "done", time.monotonic() - start))
+        return entry
+
+    def _longest_first(self, jobs: Sequence[Job]) -> list[Job]:
+        return sorted(jobs, key=lambda job: -self.expected_seconds(job.program.page.id))
+
+    def expected_seconds(self, page: str) -> float:
+        """Returns how long the page took last time; a new one is taken to be long."""
+        latest = self.cache.latest(page)
+        return float(latest.provenance["seconds"]) if latest else float("inf")
+
+
+def available_cores() -> int:
+    """Returns the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
