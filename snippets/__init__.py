@@ -1,0 +1,1 @@
+"""Code that the pages show: one capability a module, mirrored by the folders of docs."""

@@ -1,0 +1,207 @@
+"""A Vision Transformer for small images, trained from scratch in a plain PyTorch loop.
+
+Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", arXiv 2010.11929.
+Units: sizes of images and patches in pixels, accuracy as a share from 0 to 1.
+Shapes: B images of C channels and H x W pixels, N patches, K classes.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch.nn import functional as F
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    ViTConfig,
+    ViTForImageClassification,
+)
+
+IMAGE_SIZE = 8
+PATCH_SIZE = 2
+TEST_IMAGES = 450
+BATCH_SIZE = 64
+LEARNING_RATE = 2e-3
+EPOCHS = 48
+
+
+def load_digit_images(seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Load scikit-learn's scanned digits and hold out an equal share of each class.
+
+    Args:
+        seed: Seed of the split.
+
+    Returns:
+        Training images and test images (B, H, W, 3) as bytes, then the training labels
+        and the test labels (B,).
+    """
+    digits = load_digits()
+    gray = (digits.images * 255 / 16).round().astype(np.uint8)  # (B, H, W)
+    images = np.stack([gray, gray, gray], axis=-1)  # (B, H, W, 3), as a photo has
+    parts = train_test_split(
+        images,
+        digits.target,
+        test_size=TEST_IMAGES,
+        stratify=digits.target,
+        random_state=seed,
+    )
+    return tuple(parts)
+
+
+def build_vit(
+    num_labels: int, image_size: int = IMAGE_SIZE, patch_size: int = PATCH_SIZE
+) -> ViTForImageClassification:
+    """Build a small Vision Transformer with random weights.
+
+    Args:
+        num_labels: Number of classes, K.
+        image_size: Side of the square images.
+        patch_size: Side of the square patches.
+
+    Returns:
+        The model, with eager attention.
+
+    Raises:
+        ValueError: If whole patches do not fill the image.
+    """
+    if image_size % patch_size:
+        raise ValueError(
+            f"image_size is {image_size}, wanted a multiple of patch_size {patch_size}"
+        )
+    config = ViTConfig(
+        image_size=image_size,
+        patch_size=patch_size,
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=128,
+        initializer_range=0.1,  # the default of 0.02 is too small for narrow layers
+        id2label={index: str(index) for index in range(num_labels)},
+    )
+    model = ViTForImageClassification(config)
+    model.set_attn_implementation("eager")  # the kind that can report its weights
+    return model
+
+
+def warp(pixel_values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Shift, turn, stretch and slant each image a little, at random.
+
+    Args:
+        pixel_values: Images (B, C, H, W) from -1 to 1.
+        generator: Source of the random numbers.
+
+    Returns:
+        New images of the same shape. What moves in from outside is background, -1.
+    """
+    noise = torch.rand(len(pixel_values), 2, 3, generator=generator) * 2 - 1
+    matrices = torch.eye(2, 3) + 0.15 * noise  # (B, 2, 3)
+    grid = F.affine_grid(matrices, list(pixel_values.shape), align_corners=False)
+    return F.grid_sample(pixel_values + 1, grid, align_corners=False) - 1
+
+
+def predict(model: ViTForImageClassification, pixel_values: torch.Tensor) -> torch.Tensor:
+    """Score each class for each image, without learning.
+
+    Args:
+        model: The classifier.
+        pixel_values: Images (B, C, H, W) from the processor.
+
+    Returns:
+        Logits (B, K): the largest one names the class.
+    """
+    model.eval()
+    with torch.no_grad():
+        logits: torch.Tensor = model(pixel_values).logits
+    return logits
+
+
+def train(
+    model: ViTForImageClassification,
+    train_set: tuple[torch.Tensor, torch.Tensor],
+    test_set: tuple[torch.Tensor, torch.Tensor],
+    epochs: int = EPOCHS,
+    seed: int = 0,
+) -> list[dict[str, float]]:
+    """Train on warped images with AdamW and a learning rate that rises, then falls.
+
+    Args:
+        model: The classifier, changed in place.
+        train_set: Images (B, C, H, W) from the processor and labels (B,) to learn from.
+        test_set: The same, held out: scored after each epoch, never learned from.
+        epochs: Passes over the training images.
+        seed: Seed of the order of the images and of the warps.
+
+    Returns:
+        For each epoch its mean training `loss` and its held-out `accuracy`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    pixel_values, labels = train_set
+    steps = epochs * len(labels.split(BATCH_SIZE))
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=LEARNING_RATE, total_steps=steps, pct_start=0.1
+    )
+    history = []
+    for _ in range(epochs):
+        model.train()
+        losses = []
+        for batch in torch.randperm(len(labels), generator=generator).split(BATCH_SIZE):
+            logits = model(warp(pixel_values[batch], generator)).logits  # (B, K)
+            loss = F.cross_entropy(logits, labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        correct = predict(model, test_set[0]).argmax(dim=-1) == test_set[1]  # (B,)
+        history.append(
+            {
+                "loss": sum(losses) / len(losses),
+                "accuracy": correct.double().mean().item(),
+            }
+        )
+    return history
+
+
+def class_attention(
+    model: ViTForImageClassification, pixel_values: torch.Tensor
+) -> torch.Tensor:
+    """Read how the class token spreads its attention over itself and the patches.
+
+    Args:
+        model: A classifier built or loaded with `attn_implementation="eager"`.
+        pixel_values: Images (B, C, H, W) from the processor.
+
+    Returns:
+        Weights (B, layers, heads, 1 + N), which sum to one over the last dimension: the
+        class token itself, then the patches row by row.
+
+    Raises:
+        ValueError: If the model runs an attention that does not report its weights.
+    """
+    implementation = model.config._attn_implementation
+    if implementation != "eager":
+        raise ValueError(f'attn_implementation is "{implementation}", wanted "eager"')
+    model.eval()
+    with torch.no_grad():
+        attentions = model(pixel_values, output_attentions=True).attentions
+    return torch.stack(attentions, dim=1)[:, :, :, 0]  # row 0: what the class token reads
+
+
+def load_classifier(checkpoint: str) -> tuple[Any, Any]:
+    """Load an image classifier and the processor that prepares its images.
+
+    Args:
+        checkpoint: A folder written by `save_pretrained`, or an id on the Hub.
+
+    Returns:
+        The processor and the model.
+    """
+    processor = AutoImageProcessor.from_pretrained(checkpoint)
+    model = AutoModelForImageClassification.from_pretrained(
+        checkpoint, attn_implementation="eager"
+    )
+    return processor, model

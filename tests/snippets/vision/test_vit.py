@@ -1,0 +1,177 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import ViTForImageClassification, ViTImageProcessor, set_seed
+
+from snippets.vision.vit import (
+    IMAGE_SIZE,
+    PATCH_SIZE,
+    TEST_IMAGES,
+    build_vit,
+    class_attention,
+    load_classifier,
+    load_digit_images,
+    predict,
+    train,
+    warp,
+)
+
+Split = tuple[torch.Tensor, torch.Tensor]
+
+TOKENS = (IMAGE_SIZE // PATCH_SIZE) ** 2 + 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def processor() -> ViTImageProcessor:
+    return ViTImageProcessor(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+
+
+@pytest.fixture(scope="module")
+def splits(processor: ViTImageProcessor) -> tuple[Split, Split]:
+    train_images, test_images, train_labels, test_labels = load_digit_images()
+
+    def prepare(images: np.ndarray, labels: np.ndarray) -> Split:
+        pixel_values = processor(list(images), return_tensors="pt").pixel_values
+        return pixel_values, torch.tensor(labels)
+
+    return prepare(train_images, train_labels), prepare(test_images, test_labels)
+
+
+@pytest.fixture
+def model() -> ViTForImageClassification:
+    set_seed(0)
+    return build_vit(num_labels=10)
+
+
+def test_the_split_is_stratified_and_its_parts_share_no_image():
+    train_images, test_images, train_labels, test_labels = load_digit_images()
+    assert train_images.shape == (1797 - TEST_IMAGES, 8, 8, 3)
+    assert test_images.shape == (TEST_IMAGES, 8, 8, 3)
+    assert train_images.dtype == np.uint8
+    assert (test_images.min(), test_images.max()) == (0, 255)
+    everything = np.bincount(np.concatenate([train_labels, test_labels]))
+    share = TEST_IMAGES / 1797
+    assert np.abs(np.bincount(test_labels) - share * everything).max() < 1
+    seen = {image.tobytes() for image in train_images}
+    assert not any(image.tobytes() in seen for image in test_images)
+
+
+def test_the_processor_maps_bytes_from_minus_one_to_one(splits):
+    _, test_images, _, _ = load_digit_images()
+    by_hand = (torch.tensor(test_images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    torch.testing.assert_close(splits[1][0], by_hand)
+
+
+def test_an_image_becomes_one_token_a_patch_and_a_class_token(model):
+    pixel_values = torch.zeros(5, 3, IMAGE_SIZE, IMAGE_SIZE)
+    assert model.vit.embeddings(pixel_values).shape == (5, TOKENS, 64)
+    assert predict(model, pixel_values).shape == (5, 10)
+
+
+def test_warped_images_differ_from_each_other_and_keep_their_range(splits):
+    image = splits[0][0][:1]
+    warped = warp(image.expand(8, -1, -1, -1), torch.Generator().manual_seed(0))
+    assert warped.shape == (8, 3, IMAGE_SIZE, IMAGE_SIZE)
+    assert warped.min() >= -1
+    assert warped.max() <= 1 + 1e-6
+    assert len({one.numpy().tobytes() for one in warped}) == 8
+    assert (warped - image).abs().mean() < 0.5
+
+
+def test_an_empty_background_stays_background():
+    background = torch.full((4, 3, IMAGE_SIZE, IMAGE_SIZE), -1.0)
+    warped = warp(background, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(warped, background)
+
+
+def test_a_few_hundred_steps_beat_the_mean_image_of_each_digit(model, splits):
+    train_set, test_set = splits
+    pixels, test_pixels = (part[0][:, 0].flatten(1) for part in splits)  # (B, 64)
+    means = torch.stack(
+        [pixels[train_set[1] == digit].mean(dim=0) for digit in range(10)]
+    )
+    nearest = torch.cdist(test_pixels, means).argmin(dim=-1)  # (B,)
+    baseline = (nearest == test_set[1]).double().mean().item()
+    history = train(model, train_set, test_set, epochs=14)
+    assert len(history) == 14
+    assert baseline > 0.85
+    assert history[-1]["loss"] < history[0]["loss"] / 4
+    assert history[-1]["accuracy"] > baseline
+
+
+def test_the_reported_accuracy_is_that_of_the_model_it_leaves(model, splits):
+    (pixel_values, labels), test_set = splits
+    history = train(model, (pixel_values[:128], labels[:128]), test_set, epochs=1)
+    answers = predict(model, test_set[0]).argmax(dim=-1)
+    assert history[-1]["accuracy"] == (answers == test_set[1]).double().mean().item()
+
+
+def test_the_same_seed_gives_the_same_logits_and_another_seed_others(splits):
+    (pixel_values, labels), test_set = splits
+
+    def run(seed: int) -> torch.Tensor:
+        set_seed(0)
+        model = build_vit(num_labels=10)
+        train(model, (pixel_values[:256], labels[:256]), test_set, epochs=2, seed=seed)
+        return predict(model, test_set[0])
+
+    first = run(seed=0)
+    assert torch.equal(first, run(seed=0))
+    assert not torch.equal(first, run(seed=1))
+
+
+def test_a_saved_model_reloads_to_equal_logits(model, processor, splits, tmp_path: Path):
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()
+    reloaded_processor, reloaded = load_classifier(str(tmp_path))
+    _, test_images, _, _ = load_digit_images()
+    pixel_values = reloaded_processor(list(test_images), return_tensors="pt").pixel_values
+    assert torch.equal(predict(reloaded, pixel_values), predict(model, splits[1][0]))
+    assert reloaded.config.id2label[7] == "7"
+    assert class_attention(reloaded, pixel_values[:2]).shape == (2, 3, 4, TOKENS)
+
+
+def test_attention_rows_sum_to_one_and_are_those_of_the_class_token(model, splits):
+    pixel_values = splits[1][0][:6]
+    weights = class_attention(model, pixel_values)
+    assert weights.shape == (6, 3, 4, TOKENS)
+    assert weights.min() >= 0
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(6, 3, 4))
+    with torch.no_grad():
+        last = model(pixel_values, output_attentions=True).attentions[-1]
+    assert torch.equal(weights[:, -1], last[:, :, 0, :])
+
+
+def test_attention_that_keeps_no_weights_is_refused(model, splits):
+    model.set_attn_implementation("sdpa")
+    with pytest.raises(ValueError, match='is "sdpa", wanted "eager"'):
+        class_attention(model, splits[1][0][:1])
+
+
+def test_patches_must_fill_the_image():
+    message = "image_size is 8, wanted a multiple of patch_size 3"
+    with pytest.raises(ValueError, match=message):
+        build_vit(num_labels=10, patch_size=3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 3, 16, 16), r"Input image size \(16\*16\) doesn't match model \(8\*8\)"),
+        ((1, 1, 8, 8), "Expected 3 but got 1"),
+    ],
+)
+def test_images_of_another_shape_are_refused(model, shape, message):
+    with pytest.raises(ValueError, match=message):
+        predict(model, torch.zeros(shape))
