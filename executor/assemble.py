@@ -78,11 +78,7 @@ def import_statements(program: Program) -> list[str]:
     """
     statements: dict[str, None] = {}
     for cell in program.code:
-        try:
-            tree = ast.parse(cell.source)
-        except SyntaxError:  # IPython magics, or an error that the run will report
-            continue
-        for node in tree.body:
+        for node in syntax_of(cell.source).body:
             if isinstance(node, ast.Import):
                 statements.update({f"import {alias.name}": None for alias in node.names})
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -93,3 +89,22 @@ def import_statements(program: Program) -> list[str]:
                     }
                 )
     return list(statements)
+
+
+def syntax_of(source: str) -> ast.Module:
+    """Parses a cell, whose IPython magics count for nothing.
+
+    Returns:
+        The syntax tree; an empty one for an error, which running the cell will report.
+    """
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        # Here, because it takes a while and few pages need it.
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        try:
+            manager = TransformerManager()  # type: ignore[no-untyped-call]
+            return ast.parse(manager.transform_cell(source))
+        except SyntaxError:
+            return ast.Module([], [])

@@ -6,16 +6,21 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from executor.files import write_atomically
+from executor.files import TEMPORARY, write_atomically
 
 log = logging.getLogger("mkdocs.executor")
 
 _FORMAT = 1
 _KEEP = 5
+_ABANDONED_SECONDS = 3600
+# What reading a file with any content may raise.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +68,19 @@ class Cache:
 
     def store(self, entry: Entry) -> None:
         """Writes an entry and drops the page's oldest ones."""
-        payload = json.dumps(asdict(entry), ensure_ascii=False)
+        payload = json.dumps(asdict(entry))
         digest = hashlib.sha256(payload.encode()).hexdigest()
         text = json.dumps({"format": _FORMAT, "digest": digest, "payload": payload})
-        write_atomically(self._path(entry.page, entry.key), text.encode())
-        for path in self._entries(entry.page)[_KEEP:]:
-            path.unlink(missing_ok=True)
+        path = self._path(entry.page, entry.key)
+        write_atomically(path, text.encode())
+        _date(path)
+        for old in self._entries(entry.page)[_KEEP:]:
+            old.unlink(missing_ok=True)
+        self._tidy(path.parent)
 
     def touch(self, entry: Entry) -> None:
         """Marks an entry as the page's newest."""
-        with contextlib.suppress(OSError):
-            self._path(entry.page, entry.key).touch()
+        _date(self._path(entry.page, entry.key))
 
     def merge(self, other: Cache) -> int:
         """Copies the sound entries of another cache into this one. Returns how many."""
@@ -95,10 +102,17 @@ class Cache:
         def age(path: Path) -> int:
             try:
                 return -path.stat().st_mtime_ns
-            except FileNotFoundError:  # another build removed it just now
+            except OSError:  # another build removed it just now
                 return 0
 
         return sorted((self.folder / page).glob("[!.]*.json"), key=age)
+
+    def _tidy(self, folder: Path) -> None:
+        """Removes what writers that were killed left behind."""
+        for path in folder.glob(f".*{TEMPORARY}"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                    path.unlink()
 
     def _read(self, path: Path) -> Entry | None:
         try:
@@ -113,10 +127,18 @@ class Cache:
                 raise ValueError("the entry belongs to another page")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _DAMAGE as error:
             log.info(
                 "Cache entry %s is damaged and will be made anew: %s", path.name, error
             )
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
             return None
         return entry
+
+
+def _date(path: Path) -> None:
+    """Dates a file to the nanosecond; the system's own stamps are coarser."""
+    now = time.time_ns()
+    with contextlib.suppress(OSError):  # another build may have removed it just now
+        os.utime(path, ns=(now, now))

@@ -174,8 +174,11 @@ class Problem:
 # --- loading ---------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
-    """A safe loader that keeps dates as text and remembers the line of each mapping."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A safe loader that keeps dates as text and remembers the line of each mapping.
+
+    It is PyYAML's C loader where there is one, which is five times as fast.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 _GUARD = Path(__file__).with_name("guard")
+# The variable that tells the guard where to write what a page tried to reach.
+NETWORK_LOG = "EXECUTOR_NETWORK_LOG"
 _STYLE = Path(__file__).with_name("matplotlibrc")
 
 # One thread a page: as many pages run at once as there are cores, and sums come out the
@@ -31,7 +34,13 @@ _FIXED = {
     "COLUMNS": "88",
     "PYTHONUTF8": "1",
 }
-_DROPPED = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "JPY_PARENT_PID")
+# What a shell may set that would change a page, or lead it round the guard: a proxy on
+# this machine passes for local.
+_DROPPED = re.compile(
+    r"(PYTHON|HF_|HUGGING|TRANSFORMERS_|TORCH|PYTORCH_|DATASETS_|MPL|JUPYTER|JPY_|IPY"
+    r"|FORCE_COLOR$|CLICOLOR_FORCE$)|.*_PROXY$",
+    re.IGNORECASE,
+)
 # Each kernel runs this before the page: any warning is an error, other than those of the
 # kernel's own machinery, and of tqdm, which misses ipywidgets (no page shows widgets).
 # Figures are SVG in the size that the style gives them.
@@ -39,27 +48,35 @@ STARTUP = """\
 import warnings
 warnings.simplefilter("error")
 warnings.filterwarnings(
-    "ignore", module=r"(asyncio|IPython|ipykernel|jupyter_\\w+|tornado|traitlets|zmq)(\\.|$)"
+    "ignore",
+    module=r"(asyncio|IPython|ipykernel|jupyter_\\w+|tornado|traitlets|zmq)(\\.|$)",
 )
 warnings.filterwarnings("ignore", message="IProgress not found|InlineBackend\\\\.")
 get_ipython().config.InlineBackend.figure_formats = {"svg"}
 get_ipython().config.InlineBackend.print_figure_kwargs = {"bbox_inches": None}
-import sys
-# In a fork, pyplot is loaded already and has not met this shell yet.
+import os, pathlib, sys, tempfile
+# A fork has modules that looked around before there was a page.
+tempfile.tempdir = None
 if "matplotlib.pyplot" in sys.modules:
     get_ipython().run_line_magic("matplotlib", "inline")
-del sys, warnings
+if "datasets.config" in sys.modules:
+    sys.modules["datasets.config"].HF_DATASETS_CACHE = pathlib.Path(
+        os.environ["HF_DATASETS_CACHE"]
+    )
+del os, pathlib, sys, tempfile, warnings
 """
 
 
 def shared_environment(cache: Path) -> dict[str, str]:
-    """Returns the environment of the zygote and, with ``page_environment``, of each kernel.
+    """Returns the environment of the zygote.
+
+    With ``page_environment`` it is that of each kernel.
 
     Args:
         cache: The project's ``.cache`` folder.
     """
     environment = {
-        name: value for name, value in os.environ.items() if name not in _DROPPED
+        name: value for name, value in os.environ.items() if not _DROPPED.match(name)
     }
     environment |= _FIXED
     environment |= {
@@ -85,5 +102,5 @@ def page_environment(folder: Path) -> dict[str, str]:
         "TMPDIR": str(folder / "tmp"),
         "HF_DATASETS_CACHE": str(folder / "tmp" / "datasets"),
         "JUPYTER_RUNTIME_DIR": str(folder),
-        "EXECUTOR_NETWORK_LOG": str(folder / "network.log"),
+        NETWORK_LOG: str(folder / "network.log"),
     }

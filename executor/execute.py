@@ -7,6 +7,7 @@ import asyncio
 import atexit
 import contextlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -20,19 +21,26 @@ import psutil
 from jupyter_client.client import KernelClient
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from executor.assemble import Program, ProgramCell
-from executor.environment import STARTUP, page_environment
+from executor.environment import NETWORK_LOG, STARTUP, page_environment
 from executor.errors import PageError
 from executor.kernels import Kernels
 
 _WATCH_SECONDS = 0.1
+_SWEEPS = 3  # for what is started while its parent is being ended
 _START_SECONDS = 120
+_OUTPUT_SECONDS = 60  # from the end of a cell until its last output is here
 _LAST_LINES = 12
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+_CHAINED = re.compile(
+    r"^(?:The above exception was the direct cause of the following exception"
+    r"|During handling of the above exception, another exception occurred):$",
+    re.MULTILINE,
+)
 _OPTIONS = [
     "--HistoryManager.enabled=False",
     "--InteractiveShell.colors=nocolor",
@@ -68,8 +76,8 @@ async def execute(
         environment: The environment shared by all kernels.
 
     Raises:
-        PageError: If a cell raises, a limit is exceeded, the kernel dies, the page uses the
-            network, or a value cannot be recorded.
+        PageError: If a cell raises, a limit is exceeded, the kernel dies, the page uses
+            the network, or a value cannot be recorded.
     """
     folder = Path(tempfile.mkdtemp(prefix="page-"))
     try:
@@ -97,26 +105,11 @@ async def _execute(
     client = _Client(program, manager)
     env = {**environment, **page_environment(folder), "PWD": str(workplace)}
     run = asyncio.create_task(client.async_execute(cwd=str(workplace), env=env))
-    watch = asyncio.create_task(_watch_memory(client, page.settings.memory_gb))
+    watch = asyncio.create_task(_watch(client))
     try:
-        await asyncio.wait(
-            {run, watch},
-            timeout=page.settings.timeout,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await asyncio.wait({run, watch}, return_when=asyncio.FIRST_COMPLETED)
         if watch.done():
-            used = watch.result() / 1e9
-            raise PageError(
-                client.place(),
-                f"stopped in cell {client.number()}: the page used {used:.1f} GB, more than its "
-                f"{page.settings.memory_gb:g} GB (executor.memory_gb in its front matter)",
-            )
-        if not run.done():
-            raise PageError(
-                client.place(),
-                f"stopped in cell {client.number()}: the page ran longer than its "
-                f"{page.settings.timeout:g} s (executor.timeout in its front matter)",
-            )
+            raise watch.result()
         try:
             run.result()
         except CellExecutionError as error:
@@ -127,16 +120,26 @@ async def _execute(
                 f"the kernel died in cell {client.number()}",
                 _tail(folder / "kernel.log"),
             ) from error
-        except RuntimeError as error:
+        except CellTimeoutError as error:
+            raise PageError(
+                client.place(),
+                f"the outputs of cell {client.number()} did not arrive within "
+                f"{_OUTPUT_SECONDS} s of its end",
+                _tail(folder / "kernel.log"),
+            ) from error
+        except (RuntimeError, OSError) as error:
             if client.started is not None:
                 raise
             raise PageError(
                 page.path,
-                f"the kernel did not start: {error}",
+                f"the kernel did not start: {str(error) or type(error).__name__}",
                 _tail(folder / "kernel.log"),
             ) from error
+        problem = client.exceeded()
+        if problem is not None:
+            raise problem
     finally:
-        await _stop(run, watch, client)
+        await _stop(run, watch, client, folder)
         _refuse_network(folder, client)
     return Execution(
         [[dict(output) for output in cell.outputs] for cell in client.nb.cells],
@@ -155,6 +158,8 @@ class _Client(NotebookClient):
             nbformat.v4.new_notebook(cells=cells),
             km=manager,
             timeout=None,
+            iopub_timeout=_OUTPUT_SECONDS,
+            raise_on_iopub_timeout=True,
             startup_timeout=_START_SECONDS,
             extra_arguments=_OPTIONS,
             ipython_hist_file="",
@@ -213,8 +218,8 @@ class _Client(NotebookClient):
                 )
                 raise PageError(
                     self.place(),
-                    f"cannot record {name}, the value of {expression!r}: {problem}; it must be "
-                    "a number, a text, or a list or mapping of them",
+                    f"cannot record {name}, the value of {expression!r}: {problem}; it "
+                    "must be a number, a text, or a list or mapping of them",
                 )
             self.records[name] = json.loads(
                 ast.literal_eval(result["data"]["text/plain"])
@@ -224,11 +229,11 @@ class _Client(NotebookClient):
         """The kernel's process id, once it has one."""
         return getattr(self.km.provisioner, "pid", None) if self.km is not None else None
 
-    def note_memory(self) -> int:
-        """Returns the memory in use now, in bytes, and keeps the largest."""
+    def note_memory(self) -> None:
+        """Keeps the largest memory in use so far, in bytes."""
         pid = self.pid()
         if pid is None:
-            return 0
+            return
         used = 0
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
@@ -241,7 +246,25 @@ class _Client(NotebookClient):
             status = Path(f"/proc/{pid}/status").read_text()
             peak = max(peak, int(status.split("VmHWM:")[1].split()[0]) * 1024)
         self.peak_memory = max(self.peak_memory, peak)
-        return used
+
+    def exceeded(self) -> PageError | None:
+        """Returns what to tell the author if the page exceeds a limit."""
+        settings = self.program.page.settings
+        if self.peak_memory > settings.memory_gb * 1e9:
+            return PageError(
+                self.place(),
+                f"stopped in cell {self.number()}: the page used "
+                f"{self.peak_memory / 1e9:.1f} GB, more than its "
+                f"{settings.memory_gb:g} GB (executor.memory_gb in its front matter)",
+            )
+        # The start of the kernel, which may wait for others, is not the page's fault.
+        if self.started and time.monotonic() - self.started > settings.timeout:
+            return PageError(
+                self.place(),
+                f"stopped in cell {self.number()}: the page ran longer than its "
+                f"{settings.timeout:g} s (executor.timeout in its front matter)",
+            )
+        return None
 
     def number(self) -> int:
         """Number of the current code cell, from 1."""
@@ -265,11 +288,11 @@ class _Client(NotebookClient):
         text = _ANSI.sub("", error.traceback or "")
         frames = [
             (self._counts[int(count) - 1], int(line))
-            for count, line in _FRAME.findall(text)
+            for count, line in _FRAME.findall(_CHAINED.split(text)[-1])
             if 0 < int(count) <= len(self._counts)
         ]
-        # The outermost frame is the line that the author wrote; the innermost is where the
-        # error arose, which may be a line that came from snippets.
+        # The outermost frame is the line that the author wrote; the innermost is where
+        # the error arose, which may be a line that came from snippets.
         place = self.place()
         via = ""
         if frames:
@@ -285,41 +308,62 @@ class _Client(NotebookClient):
         )
 
 
-async def _watch_memory(client: _Client, limit_gb: float) -> int:
-    """Returns the bytes in use as soon as they exceed the limit."""
+async def _watch(client: _Client) -> PageError:
+    """Returns as soon as the page exceeds a limit."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        used = client.note_memory()
-        if used > limit_gb * 1e9:
-            return used
+        client.note_memory()
+        problem = client.exceeded()
+        if problem is not None:
+            return problem
 
 
 async def _stop(
-    run: asyncio.Task[Any], watch: asyncio.Task[int], client: _Client
+    run: asyncio.Task[Any], watch: asyncio.Task[PageError], client: _Client, folder: Path
 ) -> None:
     watch.cancel()
     # At once: nothing in the kernel is worth an orderly end, and a kernel that is busy
     # allocating would not answer.
-    _kill(client.pid())
+    _kill(client.pid(), folder)
     run.cancel()
-    await asyncio.wait({run, watch})
-    atexit.unregister(
-        client._cleanup_kernel
-    )  # nbclient leaves it behind when a start fails
+    await asyncio.gather(run, watch, return_exceptions=True)
+    # nbclient leaves it behind when a start fails.
+    atexit.unregister(client._cleanup_kernel)
     if client.kc is not None:
         client.kc.stop_channels()
     if client.km is not None and client.km.has_kernel:
         await ensure_async(client.km.shutdown_kernel(now=True))
 
 
-def _kill(pid: int | None) -> None:
+def _kill(pid: int | None, folder: Path) -> None:
+    """Ends a kernel and every process that it started, also those that outlived it."""
     if pid is None:
         return
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for victim in [*process.children(recursive=True), process]:
+    for _ in range(_SWEEPS):
+        victims = [
+            process for process in psutil.process_iter() if _is_of(process, pid, folder)
+        ]
+        if not victims:
+            return
+        for victim in victims:
             with contextlib.suppress(psutil.Error):
                 victim.kill()
+
+
+def _is_of(process: psutil.Process, pid: int, folder: Path) -> bool:
+    """Tells whether a process is the kernel or comes from it.
+
+    A kernel leads a session. Who leaves it still has the environment of the page, which
+    names its folder.
+    """
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return os.getsid(process.pid) == pid or (
+            process.environ().get(NETWORK_LOG) == str(folder / "network.log")
+        )
+    except (psutil.Error, OSError):
+        return False
 
 
 def _refuse_network(folder: Path, client: _Client) -> None:

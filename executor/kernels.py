@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -215,7 +216,8 @@ class Child:
     def send_signal(self, signum: int) -> None:
         """Sends a signal, unless the process has ended."""
         if self.poll() is None:
-            os.kill(self.pid, signum)
+            with contextlib.suppress(ProcessLookupError):  # it may end at this moment
+                os.kill(self.pid, signum)
 
     def kill(self) -> None:
         """Ends the process at once."""
@@ -237,9 +239,22 @@ class _ForkProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         # cmd is: python [flags] -m ipykernel_launcher -f FILE [options]
         argv = cmd[cmd.index("ipykernel_launcher") :]
-        child = await asyncio.to_thread(
-            self._zygote.fork, argv, str(kwargs["cwd"]), kwargs["env"], self._log_file
+        fork = asyncio.ensure_future(
+            asyncio.to_thread(
+                self._zygote.fork, argv, str(kwargs["cwd"]), kwargs["env"], self._log_file
+            )
         )
+        try:
+            child = await asyncio.shield(fork)
+        except asyncio.CancelledError:
+            # The zygote has been asked, and will fork a kernel that nobody wants.
+            fork.add_done_callback(_kill_late)
+            raise
         self.process = cast("subprocess.Popen[bytes]", child)
         self.pid = self.pgid = child.pid
         return self.connection_info
+
+
+def _kill_late(fork: asyncio.Future[Child]) -> None:
+    if not fork.cancelled() and fork.exception() is None:
+        fork.result().kill()

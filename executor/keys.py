@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from executor.assemble import Program
@@ -121,7 +121,13 @@ def _executor() -> str:
 
 def _file(root: Path, page: str, path: str) -> str:
     target = (root / path).resolve()
-    if not target.is_relative_to(root.resolve()) or not target.is_file():
+    pure = PurePosixPath(path)
+    if (
+        pure.is_absolute()
+        or ".." in pure.parts
+        or not target.is_relative_to(root.resolve())
+        or not target.is_file()
+    ):
         raise PageError(
             page, f"executor.data names {path}, which is not a file of the project"
         )

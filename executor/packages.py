@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.metadata
 import json
@@ -10,13 +11,16 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from executor.assemble import Program, import_statements
+from executor.assemble import Program, syntax_of
 from executor.files import write_atomically
 
-_PIN = re.compile(r"^([A-Za-z0-9][\w.\-]*)==([^\s;]+)")
+_PIN = re.compile(r"^([A-Za-z0-9][\w.\-]*)==([^\s;]+)(?:\s*;\s*(.+))?")
+# What a package uses if it is there, without requiring it: these decide what it does.
+_OPTIONAL = {"transformers": ["accelerate", "pillow", "torch", "torchvision"]}
 
 
 class Packages:
@@ -29,11 +33,13 @@ class Packages:
 
     def __init__(self, lock: Path, store: Path | None = None) -> None:
         text = lock.read_text(encoding="utf-8")
-        self.pins = {
-            str(canonicalize_name(match[1])): match[2]
-            for line in text.splitlines()
-            if (match := _PIN.match(line))
-        }
+        self.pins: dict[str, str] = {}
+        for line in text.splitlines():
+            # A package may be pinned twice, for different systems.
+            if (match := _PIN.match(line)) and (
+                match[3] is None or Marker(match[3]).evaluate()
+            ):
+                self.pins[canonicalize_name(match[1])] = match[2]
         # Which package needs which is a matter of what is installed; it can change when
         # the lock does.
         self._state = hashlib.sha256(f"{sys.version}\n{text}".encode()).hexdigest()
@@ -43,15 +49,16 @@ class Packages:
             try:
                 saved = json.loads(store.read_text(encoding="utf-8"))
                 if saved["state"] == self._state:
-                    self._needs = saved["needs"]
+                    self._needs = dict(saved["needs"])
             except (ValueError, KeyError, TypeError):
                 pass  # worked out anew below
 
     def of(self, program: Program) -> dict[str, str]:
-        """Returns name and locked version of each package that the program's imports load.
+        """Returns the locked version of each package that the program's imports load.
 
         These are the packages imported by name and what they require in turn: a new
-        tokenizers can change what a page that imports transformers shows.
+        tokenizers can change what a page that imports transformers shows. So can a new
+        torch, which transformers uses without requiring it.
         """
         names: set[str] = set()
         for module in imported_modules(program):
@@ -68,15 +75,22 @@ class Packages:
 
 
 def imported_modules(program: Program) -> list[str]:
-    """Returns the top-level names of third-party modules that a program imports."""
-    names = {
-        statement.split()[1].split(".")[0] for statement in import_statements(program)
-    }
+    """Returns the top-level names of third-party modules that a program imports.
+
+    Imports inside functions and other blocks count as well.
+    """
+    names = set()
+    for cell in program.code:
+        for node in ast.walk(syntax_of(cell.source)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
     return sorted(names - sys.stdlib_module_names)
 
 
 def installed_versions(program: Program) -> dict[str, str]:
-    """Returns name and installed version of each package that a program imports by name."""
+    """Returns the installed version of each package that a program imports by name."""
     versions = {}
     for module in imported_modules(program):
         for name in _distributions(module):
@@ -109,6 +123,7 @@ def _closure(module: str) -> set[str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # an optional requirement that is not installed
         seen.add(name)
+        todo += _OPTIONAL.get(name, [])
         for text in requirements:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):

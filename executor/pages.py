@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,14 @@ import yaml
 
 from executor.errors import PageError
 
-_MARKER = re.compile(r"^# ?%%")
+# What starts a cell for jupytext.
+_MARKER = re.compile(r"^#[ \t]*%%(?:%*\s|$)")
+_QUOTES = {'"""', "'''", 'r"""', "r'''"}
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
 _SETTINGS = {"timeout", "memory_gb", "weights", "data"}
-_CELL_OPTIONS = {"alt", "record"}
+_CELL_OPTIONS = {"alt", "record", "volatile"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Cell:
         line: Line of the file (from 1) at which ``source`` starts.
         alt: What each figure of the cell shows, one text a figure.
         record: Values to keep after the cell ran: name to Python expression.
+        volatile: Whether outputs differ from run to run, as timings do.
     """
 
     kind: str
@@ -37,6 +41,7 @@ class Cell:
     line: int
     alt: tuple[str, ...] = ()
     record: dict[str, str] = field(default_factory=dict)
+    volatile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +106,21 @@ def read_page(root: Path, path: Path) -> Page:
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
     notebook = jupytext.reads(text, fmt="py:percent")
     lines = text.split("\n")
+    for number, written in enumerate(lines, 1):
+        if len(written.splitlines()) > 1:
+            raise PageError(
+                f"{place}:{number}",
+                "the line holds a character that some tools take for the end of a line; "
+                "write it as an escape, such as '\\u2028' or '\\f'",
+            )
     markers = [number for number, line in enumerate(lines, 1) if _MARKER.match(line)]
     if len(markers) != len(notebook.cells) or any(
         line.strip() for line in lines[: markers[0] - 1 if markers else 0]
     ):
         raise PageError(
             place,
-            "each cell starts with a line '# %%' at the margin, and nothing stands before "
-            "the first; write '# %%' inside a string with a space before it",
+            "each cell starts with a line '# %%' at the margin, and nothing stands "
+            "before the first; write '# %%' inside a string with a space before it",
         )
     meta: dict[str, Any] = {}
     settings = Settings()
@@ -116,17 +128,38 @@ def read_page(root: Path, path: Path) -> Page:
     for index, (marker, raw) in enumerate(zip(markers, notebook.cells, strict=True)):
         source = str(raw.source)
         line = marker + 1
+        if raw.cell_type not in ("markdown", "code"):
+            raise PageError(
+                f"{place}:{marker}",
+                f"a cell is code or [markdown]; saw a {raw.cell_type} cell",
+            )
+        quoted = lines[marker : marker + 1] and lines[marker].strip() in _QUOTES
+        if raw.cell_type == "markdown" and quoted:
+            line += 1
+        elif raw.cell_type == "markdown":
+            _check_comments(place, lines, line, markers[index + 1 : index + 2])
+        body = source.lstrip("\n")
+        line += len(source) - len(body) if body else 0
+        source = body
         if raw.cell_type == "code":
-            while line <= len(lines) and source and not lines[line - 1].strip():
-                line += 1
             cells.append(_code_cell(place, source, line))
             continue
         if index == 0:
             meta, source, skipped = _front_matter(place, source, line)
-            settings = _settings(place, line, meta.pop("executor", None))
+            settings = _settings(place, lines, meta.pop("executor", None))
             line += skipped
         cells.append(Cell("markdown", source, line))
     return Page(place, uri, page_id(uri), meta, settings, tuple(cells))
+
+
+def _check_comments(place: str, lines: list[str], line: int, end: list[int]) -> None:
+    for number, text in enumerate(lines[line - 1 : end[0] - 1 if end else None], line):
+        if text.strip() and not text.startswith("#"):
+            raise PageError(
+                f"{place}:{number}",
+                "a line of a [markdown] cell is not a comment; start a code cell with "
+                "'# %%' above it",
+            )
 
 
 def _front_matter(place: str, source: str, line: int) -> tuple[dict[str, Any], str, int]:
@@ -142,9 +175,10 @@ def _front_matter(place: str, source: str, line: int) -> tuple[dict[str, Any], s
     return meta, body, skipped
 
 
-def _settings(place: str, line: int, value: object) -> Settings:
+def _settings(place: str, lines: list[str], value: object) -> Settings:
     if value is None:
         return Settings()
+    line = _line_of(lines, "executor")
     if not isinstance(value, dict) or set(value) - _SETTINGS:
         known = ", ".join(sorted(_SETTINGS))
         raise PageError(
@@ -153,9 +187,13 @@ def _settings(place: str, line: int, value: object) -> Settings:
         )
     for key in ("timeout", "memory_gb"):
         number = value.get(key, 1)
-        if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int | float)
+            or not 0 < number < math.inf
+        ):
             raise PageError(
-                f"{place}:{line}",
+                f"{place}:{_line_of(lines, key)}",
                 f"executor.{key} must be a positive number; saw {number!r}",
             )
     for key in ("weights", "data"):
@@ -164,7 +202,7 @@ def _settings(place: str, line: int, value: object) -> Settings:
             isinstance(name, str) for name in names
         ):
             raise PageError(
-                f"{place}:{line}",
+                f"{place}:{_line_of(lines, key)}",
                 f"executor.{key} must be a list of names; saw {names!r}",
             )
     given: dict[str, Any] = {
@@ -172,6 +210,12 @@ def _settings(place: str, line: int, value: object) -> Settings:
         for key, item in value.items()
     }
     return Settings(**given)
+
+
+def _line_of(lines: list[str], key: str) -> int:
+    """Returns the line of the front matter at which the value of ``key`` starts."""
+    pattern = re.compile(rf"#?[^#]*\b{key}['\"]?\s*:")
+    return next(number for number, line in enumerate(lines, 1) if pattern.match(line))
 
 
 def _code_cell(place: str, source: str, line: int) -> Cell:
@@ -198,11 +242,17 @@ def _code_cell(place: str, source: str, line: int) -> Cell:
         )
     record = options.get("record", {})
     if not isinstance(record, dict) or not all(
-        str(name).isidentifier() for name in record
+        str(name).isidentifier() and isinstance(expression, str | int | float)
+        for name, expression in record.items()
     ):
         raise PageError(
             f"{place}:{line}",
             f"'record' must map names to Python expressions; saw {record!r}",
+        )
+    volatile = options.get("volatile", False)
+    if not isinstance(volatile, bool):
+        raise PageError(
+            f"{place}:{line}", f"'volatile' must be true or false; saw {volatile!r}"
         )
     rest = lines[count:]
     while rest and not rest[0].strip():
@@ -213,6 +263,7 @@ def _code_cell(place: str, source: str, line: int) -> Cell:
         line + count,
         tuple(item.strip() for item in alt),
         {str(name): str(expression) for name, expression in record.items()},
+        volatile,
     )
 
 

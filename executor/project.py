@@ -46,10 +46,10 @@ class Project:
         self.docs = self.root / "docs"
         self.cache = Cache(cache or self.root / ".cache" / "executor")
 
-    def states(self) -> tuple[list[State], list[PageError]]:
-        """Reads every page. Returns their states, and what is wrong with the others."""
+    def states(self) -> tuple[list[State], dict[str, PageError]]:
+        """Reads every page. Returns states, and by uri what is wrong with the others."""
         states: list[State] = []
-        errors: list[PageError] = []
+        errors: dict[str, PageError] = {}
         packages = Packages(
             self.root / "constraints.txt", self.cache.folder.parent / "packages.json"
         )
@@ -57,7 +57,7 @@ class Project:
             try:
                 states.append(self.state(path, packages))
             except PageError as error:
-                errors.append(error)
+                errors[path.relative_to(self.docs).as_posix()] = error
         return states, errors
 
     def state(self, path: Path, packages: Packages) -> State:

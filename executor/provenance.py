@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from executor.assemble import Program
+from executor.assemble import Program, syntax_of
 from executor.execute import Execution
 from executor.packages import installed_versions
 
@@ -21,9 +21,9 @@ _SEEDERS = {"set_seed", "manual_seed", "default_rng", "seed"}
 def provenance_of(root: Path, program: Program, execution: Execution) -> dict[str, Any]:
     """Returns what is to be known about an execution, as JSON values.
 
-    Keys: ``commit`` (with ``+`` when the work tree differs from it, None outside git), ``date``
-    (UTC), ``python``, ``packages``, ``seeds``, ``weights``, ``data``, ``processor``, ``cores``,
-    ``seconds`` and ``peak_memory`` (bytes).
+    Keys: ``commit`` (with ``+`` when the work tree differs from it, None outside git),
+    ``date`` (UTC), ``python``, ``packages``, ``seeds``, ``weights``, ``data``,
+    ``processor``, ``cores``, ``seconds`` and ``peak_memory`` (bytes).
     """
     page = program.page
     return {
@@ -45,22 +45,22 @@ def seeds(program: Program) -> list[str]:
     """Returns the calls that seed random numbers, e.g. ``set_seed(0)``, in order."""
     found: dict[str, None] = {}
     for cell in program.code:
-        try:
-            tree = ast.parse(cell.source)
-        except SyntaxError:
-            continue
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
+        calls = [
+            node
+            for node in ast.walk(syntax_of(cell.source))
+            if isinstance(node, ast.Call)
+        ]
+        for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
             name = node.func.id if isinstance(node.func, ast.Name) else name
-            if name in _SEEDERS and isinstance(node.args[0], ast.Constant):
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if name in _SEEDERS and values and isinstance(values[0], ast.Constant):
                 found[ast.unparse(node)] = None
     return list(found)
 
 
 def commit(root: Path) -> str | None:
-    """Returns the commit checked out at ``root``, with ``+`` when files differ from it."""
+    """Returns the commit at ``root``, with ``+`` when what pages show differs from it."""
     try:
         head = _git(root, "rev-parse", "HEAD")
         changed = _git(root, "status", "--porcelain", "--", "docs", "snippets", "data")

@@ -1,4 +1,4 @@
-"""Makes notebooks and scripts of executed pages: one for the site, two for readers to download."""
+"""Makes notebooks of executed pages, for the site and for readers, and scripts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,38 @@ from nbformat import NotebookNode
 
 from executor.assemble import Program
 from executor.cache import Entry
+from executor.errors import PageError
 from executor.values import Values
 
+_TITLE = re.compile(r"^# .+$", re.MULTILINE)
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
+RUNNING = (
+    '!!! executor-running "Running…"\n\n'
+    "    This page's code is running. The page loads again when its outputs are there.\n"
+)
+
+
+def failure(error: PageError) -> str:
+    """Returns the block that shows on a page why it failed."""
+    details = error.details.replace("```", "~~~")
+    text = f"{error.place}: {error.message}" + (f"\n\n{details}" if details else "")
+    body = "\n".join(f"    {line}" for line in f"```text\n{text}\n```".splitlines())
+    return f'!!! failure "This page failed"\n\n{body}\n'
+
+
 def site_notebook(
-    program: Program, entry: Entry, values: Values, about: str
+    program: Program, entry: Entry | None, values: Values, block: str
 ) -> NotebookNode:
     """Returns the notebook that becomes a page of the site.
 
     Args:
         program: The page.
-        entry: Its outputs.
+        entry: Its outputs, or None when there are none to show.
         values: What ``{{ … }}`` in its prose stands for.
-        about: Markdown that goes to the end of the page.
+        block: Markdown that goes to the end of the page when there are outputs, and
+            below its title when there are none.
     """
     notebook = _notebook(program, entry, values)
     meta = program.page.meta
@@ -40,9 +57,14 @@ def site_notebook(
         program.code,
         strict=True,
     ):
-        cell.metadata["alt"] = list(source.cell.alt)
+        if entry is not None:
+            cell.metadata["alt"] = list(source.cell.alt)
         cell.metadata["place"] = f"{program.page.path}:{source.cell.line}"
-    notebook.cells.append(nbformat.v4.new_markdown_cell(about))
+    cell = nbformat.v4.new_markdown_cell(block)
+    if entry is not None:
+        notebook.cells.append(cell)
+    else:
+        _insert_below_title(notebook, cell)
     return _with_ids(notebook)
 
 
@@ -88,6 +110,17 @@ def _notebook(program: Program, entry: Entry | None, values: Values) -> Notebook
     return notebook
 
 
+def _insert_below_title(notebook: NotebookNode, cell: NotebookNode) -> None:
+    first = notebook.cells[0] if notebook.cells else None
+    match = _TITLE.search(first.source) if first is not None else None
+    if first is None or match is None or first.cell_type != "markdown":
+        notebook.cells.insert(0, cell)
+        return
+    rest = nbformat.v4.new_markdown_cell(first.source[match.end() :])
+    first.source = first.source[: match.end()]
+    notebook.cells[1:1] = [cell, rest]
+
+
 def _with_ids(notebook: NotebookNode) -> NotebookNode:
     """Gives cells the same ids at every build; nbformat's are random."""
     for number, cell in enumerate(notebook.cells, 1):
@@ -114,7 +147,7 @@ def about_page(entry: Entry, source_url: str | None, notebook: str, script: str)
         ("Commit", _commit(commit) if commit else "not under version control"),
         (
             "Packages",
-            f"Python {known['python']}, {packages}" if packages else known["python"],
+            f"Python {known['python']}" + (f", {packages}" if packages else ""),
         ),
         (
             "Seed",
@@ -156,8 +189,11 @@ def note_for_download(
     """Returns what stands at the head of a download: origin and what to install."""
     known = entry.provenance
     install = " ".join(f"{name}=={version}" for name, version in pins.items())
-    commit = f", commit {known['commit'][:12]}" if known["commit"] else ""
+    commit = f", commit {_commit(known['commit'])}" if known["commit"] else ""
+    data = ", ".join(f"`{name}`" for name in program.page.settings.data)
     return (
         f'*From "{site_name}": <{page_url}>{commit}, executed {known["date"]}.*\n\n'
-        f"Needs Python 3.12 or newer and `pip install {install}`"
+        "Needs Python 3.12 or newer"
+        + (f" and `pip install {install}`" if install else "")
+        + (f". Reads {data} of the site's repository" if data else "")
     )

@@ -52,8 +52,9 @@ def reference_pages(root: Path, programs: Iterable[Program]) -> list[ReferencePa
             ReferencePage(
                 uri,
                 title,
-                f"---\ntitle: {title}\ndescription: Reference of {module}: every function that "
-                f"the pages show, with its arguments and errors.\n---\n# `{module}`\n\n"
+                f"---\ntitle: {title}\ndescription: >-\n"
+                f"  Reference of {module}: every function that the pages show, with its\n"
+                f"  arguments and errors.\n---\n# `{module}`\n\n"
                 + (f"Used on:\n\n{used}\n" if used else "")
                 + f"::: {module}\n    options:\n      show_root_heading: false\n"
                 "      show_root_toc_entry: false\n",
@@ -63,10 +64,11 @@ def reference_pages(root: Path, programs: Iterable[Program]) -> list[ReferencePa
             f"| [`{module}`]({uri.removeprefix('reference/')}) | {_summary(path)} |"
         )
     overview = (
-        "---\ntitle: Reference\ndescription: The functions that the pages of this site show, "
-        "with arguments, results, errors and sources.\n---\n# Reference\n\n"
-        "Every page with code takes its functions from a tested module. Here they are, with "
-        "what they take, what they return and which errors they raise.\n\n"
+        "---\ntitle: Reference\ndescription: >-\n"
+        "  The functions that the pages of this site show, with arguments, results,\n"
+        "  errors and sources.\n---\n# Reference\n\n"
+        "Every page with code takes its functions from a tested module. Here they are, "
+        "with what they take, what they return and which errors they raise.\n\n"
         "| Module | What lives there |\n|---|---|\n" + "\n".join(rows) + "\n"
     )
     return [ReferencePage("reference/index.md", "Reference", overview), *pages]
@@ -85,4 +87,4 @@ def title_of(program: Program) -> str:
 
 def _summary(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(docstring.split("\n\n")[0].split())
+    return " ".join(docstring.split("\n\n")[0].split()).replace("|", "\\|")

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,18 +105,26 @@ class Runner:
         cache: Where results are kept.
         jobs: How many pages run at once; by default as many as there are cores.
         fork: Whether to fork kernels; by default where the system can.
+        durations: Whose entries tell how long pages take; by default the cache's own.
     """
 
     def __init__(
-        self, root: Path, cache: Cache, jobs: int | None = None, fork: bool | None = None
+        self,
+        root: Path,
+        cache: Cache,
+        jobs: int | None = None,
+        fork: bool | None = None,
+        durations: Cache | None = None,
     ) -> None:
         self.root = root
         self.cache = cache
+        self._durations = durations or cache
         self.jobs = jobs or available_cores()
         self._fork = can_fork() if fork is None else fork
         self._environment = shared_environment(root / ".cache")
         self._kernels: Kernels | None = None
         self._preloaded: frozenset[str] = frozenset()
+        self._slots = asyncio.Semaphore(self.jobs)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="executor", daemon=True
@@ -136,17 +145,36 @@ class Runner:
             self._kernels = ForkedKernels(self._environment, statements)
             self._preloaded = frozenset(statements)
 
+    def submit(self, job: Job, notify: Notify = _ignore) -> Future[Entry]:
+        """Runs a page once there is a place. To cancel the future stops the page."""
+        self.prepare([job.program])
+        return asyncio.run_coroutine_threadsafe(
+            self._wait_and_run(job, notify), self._loop
+        )
+
     def run(
         self, jobs: Sequence[Job], notify: Notify = _ignore
     ) -> dict[str, Entry | PageError]:
         """Runs every job, also when some fail. Returns by page id what came of it."""
         self.prepare([job.program for job in jobs])
-        future = asyncio.run_coroutine_threadsafe(self._run(jobs, notify), self._loop)
+        futures = {
+            job.program.page.id: self.submit(job, notify)
+            for job in sorted(
+                jobs, key=lambda job: -self.expected_seconds(job.program.page.id)
+            )
+        }
+        outcome: dict[str, Entry | PageError] = {}
         try:
-            return future.result()
+            for page, future in futures.items():
+                try:
+                    outcome[page] = future.result()
+                except PageError as error:
+                    outcome[page] = error
         except BaseException:
-            future.cancel()
+            for future in futures.values():
+                future.cancel()
             raise
+        return outcome
 
     def close(self) -> None:
         """Stops what runs and ends the kernels' zygote."""
@@ -155,25 +183,11 @@ class Runner:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
-    async def _run(
-        self, jobs: Sequence[Job], notify: Notify
-    ) -> dict[str, Entry | PageError]:
-        slots = asyncio.Semaphore(self.jobs)
-        outcome: dict[str, Entry | PageError] = {}
+    async def _wait_and_run(self, job: Job, notify: Notify) -> Entry:
+        async with self._slots:
+            return await self._run(job, notify)
 
-        async def one(job: Job) -> None:
-            async with slots:
-                page = job.program.page.id
-                try:
-                    outcome[page] = await self.run_one(job, notify)
-                except PageError as error:
-                    outcome[page] = error
-
-        await asyncio.gather(*(one(job) for job in self._longest_first(jobs)))
-        return outcome
-
-    async def run_one(self, job: Job, notify: Notify) -> Entry:
-        """Runs one page and keeps the result. Call it in the runner's own loop."""
+    async def _run(self, job: Job, notify: Notify) -> Entry:
         assert self._kernels is not None
         page = job.program.page
         notify(Event(page.id, "started"))
@@ -197,12 +211,9 @@ class Runner:
         notify(Event(page.id, "done", time.monotonic() - start))
         return entry
 
-    def _longest_first(self, jobs: Sequence[Job]) -> list[Job]:
-        return sorted(jobs, key=lambda job: -self.expected_seconds(job.program.page.id))
-
     def expected_seconds(self, page: str) -> float:
         """Returns how long the page took last time; a new one is taken to be long."""
-        latest = self.cache.latest(page)
+        latest = self._durations.latest(page)
         return float(latest.provenance["seconds"]) if latest else float("inf")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +11,14 @@ import jinja2
 
 from executor.errors import PageError
 
-# A fenced block, or a span between runs of as many backticks.
+# A fenced block, or a span between runs of as many backticks, within a paragraph.
 _CODE = re.compile(
-    r"^(?P<fence> *(?:`{3,}|~{3,}))[^\n]*\n.*?^(?P=fence)[`~]*[ \t]*$"
-    r"|(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)",
+    r"^(?P<fence>[ \t]*(?:`{3,}(?=[^`\n]*$)|~{3,}))[^\n]*\n.*?^(?P=fence)[`~]*[ \t]*$"
+    r"|(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)(?P=ticks)(?!`)",
     re.DOTALL | re.MULTILINE,
 )
-_MARK = re.compile(r"\{\{(.+?)\}\}")
+_MARK = re.compile(r"\{\{([^{}]+)\}\}")
+_EXPRESSION = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(.*)", re.DOTALL)
 
 
 def _percent(value: float, digits: int = 1) -> str:
@@ -35,7 +37,7 @@ def _seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
-_ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+_ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined)
 _ENVIRONMENT.filters |= {
     "percent": _percent,
     "thousands": _thousands,
@@ -44,21 +46,30 @@ _ENVIRONMENT.filters |= {
 }
 
 
+def _escape(value: object) -> str:
+    """Writes a value so that ``<pad>`` is seen; ``| safe`` lets markup through."""
+    text = str(value)
+    return text if hasattr(value, "__html__") else html.escape(text, quote=False)
+
+
 class Values:
     """Recorded values of all pages.
 
     Args:
         records: For each page id the values it recorded.
         failed: Ids of pages that did not run to their end.
+        pending: Ids of pages that are still running; their values show as an ellipsis.
     """
 
     def __init__(
         self,
         records: Mapping[str, Mapping[str, Any]],
         failed: frozenset[str] = frozenset(),
+        pending: frozenset[str] = frozenset(),
     ) -> None:
         self._records = records
         self._failed = failed
+        self._pending = pending
 
     def fill(
         self, markdown: str, place: str, line: int = 1, page: str | None = None
@@ -87,34 +98,36 @@ class Values:
         return _MARK.sub(value, markdown)
 
     def _evaluate(self, expression: str, place: str, page: str | None) -> str:
-        name = expression.split("|")[0].split("[")[0].strip()
-        owner, _, short = name.rpartition(".")
-        if (owner or page) in self._failed:
+        match = _EXPRESSION.fullmatch(expression)
+        if match is None:
             raise PageError(
-                place, f"{{{{ {name} }}}} needs the page {owner or page}, which failed"
+                place, f"{{{{ {expression} }}}} does not start with the name of a value"
             )
-        known = self._records.get(owner or page or "")
+        name, rest = match.groups()
+        owner, _, short = name.rpartition(".")
+        owner = owner or page or ""
+        if owner in self._pending or (owner in self._failed and owner == page):
+            return "…"
+        if owner in self._failed:
+            raise PageError(
+                place, f"{{{{ {name} }}}} needs the page {owner}, which failed"
+            )
+        known = self._records.get(owner)
         if known is None or short not in known:
             raise PageError(
                 place,
-                f"no page recorded {{{{ {name} }}}}; known values: {', '.join(self._names(page))}",
+                f"no page recorded {{{{ {name} }}}}; "
+                f"known values: {', '.join(self._names(page))}",
             )
-        tree: dict[str, Any] = {}
-        for other, values in self._records.items():
-            node = tree
-            for part in other.split("."):
-                node = node.setdefault(part, {})
-            node.update(values)
         try:
             compiled = _ENVIRONMENT.compile_expression(
-                expression, undefined_to_none=False
+                f"value{rest}", undefined_to_none=False
             )
-            result = compiled(tree | dict(self._records.get(page or "", {})))
+            return _escape(compiled(value=known[short]))
         except (jinja2.TemplateError, TypeError, ValueError) as error:
             raise PageError(
                 place, f"cannot write {{{{ {expression} }}}}: {error}"
             ) from error
-        return str(result)
 
     def _names(self, page: str | None) -> list[str]:
         own = list(self._records.get(page or "", {}))

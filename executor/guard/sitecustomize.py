@@ -11,13 +11,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_THIS_HOST = os.uname().nodename.lower() if hasattr(os, "uname") else "localhost"
+
 
 def _is_local(host: object) -> bool:
-    if host is None or host in ("", b"", "localhost", b"localhost"):
+    if host is None:
         return True
     text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    if text.lower() in ("", "localhost", _THIS_HOST):
+        return True
     try:
-        return ipaddress.ip_address(text.split("%")[0]).is_loopback
+        address = ipaddress.ip_address(text.split("%")[0])
+        return address.is_loopback or address.is_unspecified
     except ValueError:
         return False
 

@@ -1,0 +1,253 @@
+"""The executor's own commands: see and run pages without building the site."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import hub_mirror
+from executor.cache import Cache, Entry
+from executor.errors import PageError
+from executor.pages import page_id
+from executor.progress import Progress
+from executor.project import Project, State
+from executor.schedule import Job, Runner
+from executor.shards import Shard, shard_of
+
+log = logging.getLogger("mkdocs.executor")
+
+OK, FAILED, USAGE = 0, 1, 2
+_SHOWN_LINES = 40
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The command line without the program's name; by default sys.argv's.
+
+    Returns:
+        0 when all is well, 1 when a page failed, is stale (``status``) or differs
+        (``verify``), 2 when the command line is wrong.
+    """
+    options = _parser().parse_args(arguments)
+    log.setLevel(logging.WARNING if options.quiet else logging.INFO)
+    log.addHandler(logging.StreamHandler())
+    root = Path(options.root).resolve()
+    if not (root / "docs").is_dir():
+        print(f"{root} has no docs folder; give --root", file=sys.stderr)
+        return USAGE
+    project = Project(root, Path(options.cache) if options.cache else None)
+    try:
+        return int(options.command(project, options))
+    except KeyboardInterrupt:
+        print("interrupted; finished pages are cached", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m executor",
+        description="Run the notebook pages of the site and look after their cache.",
+    )
+    parser.add_argument("--root", default=".", help="the project (default: this folder)")
+    parser.add_argument("--cache", help="executed pages (default: .cache/executor)")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="only say what is wrong"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    status = commands.add_parser("status", help="list pages: cached, or stale and why")
+    _add_pages(status)
+    status.set_defaults(command=_status)
+
+    run = commands.add_parser("run", help="run pages that are stale")
+    _add_pages(run)
+    run.add_argument("-f", "--force", action="store_true", help="run cached pages too")
+    run.add_argument(
+        "-j", "--jobs", type=_positive, help="pages at once (default: cores)"
+    )
+    run.add_argument(
+        "--shard", type=Shard.parse, metavar="I/N", help="only the I-th of N equal parts"
+    )
+    run.set_defaults(command=_run)
+
+    verify = commands.add_parser(
+        "verify", help="run every page again and compare with the cache"
+    )
+    _add_pages(verify)
+    verify.add_argument("-j", "--jobs", type=_positive, help="pages at once")
+    verify.set_defaults(command=_verify)
+
+    merge = commands.add_parser("merge", help="take over the pages of other caches")
+    merge.add_argument("folders", nargs="+", metavar="FOLDER", help="a cache folder")
+    merge.set_defaults(command=_merge)
+    return parser
+
+
+def _add_pages(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "pages", nargs="*", metavar="PAGE", help="e.g. docs/vision/vit.py (default: all)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _status(project: Project, options: argparse.Namespace) -> int:
+    states, errors, unknown = _select(project, options.pages)
+    if unknown:
+        return USAGE
+    for state in states:
+        if state.entry is None:
+            reasons = "; ".join(project.why_stale(state)) or "its cache entry is gone"
+            print(f"stale   {state.page.uri}: {reasons}")
+        elif not options.quiet:
+            print(f"cached  {state.page.uri} ({state.entry.provenance['seconds']:.1f} s)")
+    _say_errors(errors)
+    return FAILED if errors or any(state.entry is None for state in states) else OK
+
+
+def _run(project: Project, options: argparse.Namespace) -> int:
+    states, errors, unknown = _select(project, options.pages)
+    if unknown:
+        return USAGE
+    if options.shard:
+        states = shard_of(project, states, options.shard)
+    wanted = [state for state in states if options.force or state.entry is None]
+    outcome = _execute(project, project.cache, wanted, options.jobs)
+    errors += [result for result in outcome.values() if isinstance(result, PageError)]
+    _say_errors(errors)
+    return FAILED if errors else OK
+
+
+def _verify(project: Project, options: argparse.Namespace) -> int:
+    states, errors, unknown = _select(project, options.pages)
+    if unknown:
+        return USAGE
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = _execute(project, Cache(Path(folder)), states, options.jobs)
+    differing = 0
+    for state in states:
+        result = outcome[state.page.id]
+        if isinstance(result, PageError):
+            errors.append(result)
+        elif state.entry is None:
+            project.cache.store(result)
+            print(f"new     {state.page.uri}: nothing to compare with; cached now")
+        elif difference := compare(state, state.entry, result):
+            differing += 1
+            print(f"differs {state.page.uri}\n{difference}")
+        elif not options.quiet:
+            print(f"equal   {state.page.uri}")
+    _say_errors(errors)
+    return FAILED if errors or differing else OK
+
+
+def _merge(project: Project, options: argparse.Namespace) -> int:
+    for folder in options.folders:
+        if not Path(folder).is_dir():
+            print(f"{folder} is not a folder", file=sys.stderr)
+            return USAGE
+        count = project.cache.merge(Cache(Path(folder)))
+        if not options.quiet:
+            print(f"{folder}: {count} executed pages")
+    return OK
+
+
+def compare(state: State, old: Entry, new: Entry) -> str:
+    """Says what differs between two runs of a page, apart from cells marked volatile.
+
+    Returns:
+        A readable difference, empty when the runs are equal.
+    """
+    lines: list[str] = []
+    volatile: set[str] = set()
+    for number, (cell, before, after) in enumerate(
+        zip(state.program.code, old.outputs, new.outputs, strict=True), 1
+    ):
+        if cell.cell.volatile:
+            volatile |= cell.cell.record.keys()
+        elif before != after:
+            lines += _difference(f"cell {number}", before, after)
+    for name in sorted(old.records.keys() | new.records.keys()):
+        if name not in volatile and old.records.get(name) != new.records.get(name):
+            lines += _difference(
+                f"value {name}", old.records.get(name), new.records.get(name)
+            )
+    return "\n".join(lines[:_SHOWN_LINES])
+
+
+def _difference(what: str, before: object, after: object) -> list[str]:
+    texts = [
+        json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).replace(
+            "\\n", "\n"
+        )
+        for value in (before, after)
+    ]
+    old, new = (text.splitlines() for text in texts)
+    return list(
+        difflib.unified_diff(
+            old, new, f"{what}, cached", f"{what}, now", n=1, lineterm=""
+        )
+    )
+
+
+def _select(
+    project: Project, names: Sequence[str]
+) -> tuple[list[State], list[PageError], bool]:
+    states, problems = project.states()
+    if not names:
+        return states, list(problems.values()), False
+    by_name = {name: state for state in states for name in _names(state.page.uri)}
+    broken = {name: error for uri, error in problems.items() for name in _names(uri)}
+    chosen: dict[str, State] = {}
+    errors: list[PageError] = []
+    unknown = False
+    for name in names:
+        name = name.removeprefix("./")
+        if name in by_name:
+            chosen[by_name[name].page.uri] = by_name[name]
+        elif name in broken:
+            errors.append(broken[name])
+        else:
+            near = difflib.get_close_matches(name, [*by_name, *broken], n=3)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            print(f"no page is called {name}{hint}", file=sys.stderr)
+            unknown = True
+    return list(chosen.values()), errors, unknown
+
+
+def _names(uri: str) -> tuple[str, str, str]:
+    return uri, f"docs/{uri}", page_id(uri)
+
+
+def _execute(
+    project: Project, cache: Cache, states: Sequence[State], jobs: int | None
+) -> dict[str, Entry | PageError]:
+    if not states:
+        return {}
+    hub_mirror.fill(project.root / ".cache" / "huggingface")
+    runner = Runner(project.root, cache, jobs, durations=project.cache)
+    try:
+        with Progress(len(states), runner.jobs) as progress:
+            return runner.run(
+                [Job(state.program, state.key) for state in states], progress.notify
+            )
+    finally:
+        runner.close()
+
+
+def _say_errors(errors: Sequence[PageError]) -> None:
+    for error in errors:
+        print(error, file=sys.stderr)

@@ -1,0 +1,294 @@
+"""Under ``mkdocs serve``: runs pages in the background, and shows how far they are."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mkdocs.commands import serve
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.structure.files import Files
+from watchdog.events import (
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+
+from executor.cache import Entry
+from executor.errors import PageError
+from executor.project import Project, State
+from executor.schedule import Event, Job, Runner
+from executor.site import Site, View
+
+log = logging.getLogger("mkdocs.executor")
+
+# How long a rebuild waits for pages that may be done at once, in seconds.
+_GRACE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    key: str
+    future: Future[Entry]
+
+
+class Live:
+    """The state of pages while the site is served; it outlives single builds."""
+
+    def __init__(self) -> None:
+        self._runner: Runner | None = None
+        self._runs: dict[str, _Run] = {}
+        self._failures: dict[str, tuple[str, PageError]] = {}
+        self._states: list[State] = []
+        self._server: LiveReloadServer | None = None
+        self._observer: Any = None
+        self._lock = threading.RLock()
+        self._files: dict[Path, int] = {}
+        self._folders: list[Path] = []
+        self._quick = False
+        _Patched(self).install()
+
+    def views(self, project: Project) -> dict[str, View]:
+        """Starts what is stale, stops what is outdated, and tells what to show."""
+        states, problems = project.states()
+        if self._runner is None:
+            self._runner = Runner(project.root, project.cache)
+        self._states = states
+        if self._server is not None:
+            self._update()
+        if self._wait_for_quick_ones():
+            states = [
+                State(state.program, state.key, state.entry or self._result(state))
+                for state in states
+            ]
+        views = {uri: View(None, error=error) for uri, error in problems.items()}
+        for state in states:
+            failure = self._failures.get(state.page.id)
+            error = failure[1] if failure and failure[0] == state.key.digest else None
+            views[state.page.uri] = View(state.program, state.entry, error)
+        return views
+
+    def _update(self) -> None:
+        assert self._runner is not None
+        self._runner.prepare([state.program for state in self._states])
+        wanted = {
+            state.page.id: state
+            for state in self._states
+            if state.entry is None
+            and self._failures.get(state.page.id, ("", None))[0] != state.key.digest
+        }
+        with self._lock:
+            for page, run in list(self._runs.items()):
+                if page not in wanted or wanted[page].key.digest != run.key:
+                    del self._runs[page]
+                    run.future.cancel()
+            for page, state in wanted.items():
+                if page not in self._runs:
+                    future = self._runner.submit(Job(state.program, state.key), _say)
+                    self._runs[page] = _Run(state.key.digest, future)
+                    future.add_done_callback(self._done(page, state.key.digest))
+
+    def _done(self, page: str, key: str) -> Callable[[Future[Entry]], None]:
+        def callback(future: Future[Entry]) -> None:
+            with self._lock:
+                run = self._runs.get(page)
+                if run is None or run.future is not future:
+                    return  # a newer edit has taken its place
+                del self._runs[page]
+                try:
+                    future.result()
+                except CancelledError:
+                    return
+                except PageError as error:
+                    self._failures[page] = (key, error)
+                    log.error("%s", error)
+                except Exception as error:
+                    log.exception("Running %s broke down", page)
+                    self._failures[page] = (
+                        key,
+                        PageError(page, f"the run broke down: {error!r}"),
+                    )
+            self.rebuild()
+
+        return callback
+
+    def _result(self, state: State) -> Entry | None:
+        assert self._runner is not None
+        return self._runner.cache.load(state.page.id, state.key.digest)
+
+    def _wait_for_quick_ones(self) -> bool:
+        """Waits a moment for pages that take one. Tells whether any page finished."""
+        with self._lock:
+            futures = [
+                run.future
+                for page, run in self._runs.items()
+                if self._runner and self._runner.expected_seconds(page) < _GRACE
+            ]
+        end = time.monotonic() + _GRACE
+        while futures and time.monotonic() < end and not all(f.done() for f in futures):
+            time.sleep(0.01)
+        return any(future.done() for future in futures)
+
+    def attach(self, server: LiveReloadServer, config: MkDocsConfig) -> None:
+        """Takes over watching the content, since MkDocs looks only every half second."""
+        root = Path(config.config_file_path).parent
+        self._folders = [root / name for name in ("docs", "snippets", "data")]
+        self._folders = [folder for folder in self._folders if folder.is_dir()]
+        self._server = server
+        server.unwatch(config.docs_dir)
+        config.watch[:] = [
+            path for path in config.watch if Path(path).resolve() not in self._folders
+        ]
+        self._observer = Observer()
+        for folder in self._folders:
+            self._observer.schedule(_Handler(self.rebuild), str(folder), recursive=True)
+        self._observer.start()
+        # Only now, so that nothing keeps the first build from the processor.
+        self._update()
+        if _snapshot(root) != self._files:
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """Asks the server to build again, and to reload the browsers."""
+        server = self._server
+        if server is not None:
+            # What LiveReloadServer.watch does for a change; it has no public name.
+            with server._rebuild_cond:
+                server._want_rebuild = True
+                server._rebuild_cond.notify_all()
+
+    def close(self) -> None:
+        """Stops watching and running."""
+        self._server = None
+        if self._observer is not None:
+            self._observer.stop()
+        if self._runner is not None:
+            self._runner.close()
+        _Patched.remove()
+
+    def build(
+        self, original: Callable[..., None], config: MkDocsConfig, **kwargs: Any
+    ) -> None:
+        """Builds the whole site, or only what changed where that is enough."""
+        before = self._files
+        self._files = _snapshot(Path(config.config_file_path).parent)
+        self._quick = self._server is not None and _only_content(before, self._files)
+        if not self._quick:
+            original(config, **kwargs)
+            return
+        config.strict = False  # a part of the site cannot know all links
+        # Nor which renderings the other pages use: mkdocs-jupyter would drop them.
+        config.plugins["mkdocs-jupyter"].config["cache"] = False
+        index = Path(config.site_dir, "search", "search_index.json")
+        text = index.read_bytes() if index.exists() else None
+        quiet = logging.getLogger("mkdocs.commands.build")
+        quiet.addFilter(_no_dirty_warning)
+        try:
+            original(config, **{**kwargs, "dirty": True})
+        finally:
+            quiet.removeFilter(_no_dirty_warning)
+        if text is not None:
+            index.write_bytes(text)
+
+    def mark_changed(self, files: Files, site: Site) -> None:
+        """In a quick build, tells MkDocs which pages to write."""
+        if not self._quick:
+            return
+        for file in files:
+            if file.is_documentation_page():
+                changed = file.src_uri in site.changed or (
+                    file.src_uri not in site.views and _modified(file)
+                )
+                setattr(file, "is_modified", partial(bool, changed))  # noqa: B010
+
+
+class _Patched:
+    """Has MkDocs' serve command build through `Live.build`; there is no other way in."""
+
+    original: Callable[..., None] | None = None
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def install(self) -> None:
+        original = _Patched.original or getattr(serve, "build")  # noqa: B009
+        _Patched.original = original
+
+        def build(config: MkDocsConfig, **kwargs: Any) -> None:
+            self._live.build(original, config, **kwargs)
+
+        setattr(serve, "build", build)  # noqa: B010
+
+    @staticmethod
+    def remove() -> None:
+        if _Patched.original is not None:
+            setattr(serve, "build", _Patched.original)  # noqa: B010
+
+
+class _Handler(FileSystemEventHandler):
+    """Calls back when a file was written, moved, made or deleted, not when read."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        kinds = (FileClosedEvent, FileCreatedEvent, FileDeletedEvent, FileMovedEvent)
+        if isinstance(event, kinds) and "__pycache__" not in str(event.src_path):
+            self._callback()
+
+
+def _say(event: Event) -> None:
+    verb = {"started": "Running", "done": "Ran", "failed": "Stopped"}[event.state]
+    seconds = f" in {event.seconds:.1f} s" if event.seconds else ""
+    log.info("%s %s%s", verb, event.page, seconds)
+
+
+def _snapshot(root: Path) -> dict[Path, int]:
+    paths: Iterable[Path] = (
+        path
+        for name in ("docs", "snippets", "data", "executor", "overrides")
+        for path in (root / name).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    paths = [*paths, root / "mkdocs.yml", root / "constraints.txt"]
+    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+
+
+def _only_content(before: dict[Path, int], after: dict[Path, int]) -> bool:
+    """Tells whether nothing but the text of pages and snippets differs."""
+    if before.keys() != after.keys():
+        return False
+    return all(
+        path.suffix in (".md", ".py") and "executor" not in path.parts
+        for path, time in after.items()
+        if before[path] != time
+    )
+
+
+def _modified(file: Any) -> bool:
+    """Tells whether a page of prose is newer than what was built, or shows values."""
+    text = file.content_string
+    if file.generated_by is None and "{{" not in text:
+        return bool(Path(file.abs_src_path).stat().st_mtime > _built(file))
+    return "{{" in text
+
+
+def _built(file: Any) -> float:
+    path = Path(file.abs_dest_path)
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
+def _no_dirty_warning(record: logging.LogRecord) -> bool:
+    return "'dirty' build" not in record.getMessage()
