@@ -22,7 +22,7 @@ from executor.shards import Shard, shard_of
 
 log = logging.getLogger("mkdocs.executor")
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _SHOWN_LINES = 40
 
 
@@ -34,21 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when all is well, 1 when a page failed, is stale (``status``) or differs
-        (``verify``), 2 when the command line is wrong.
+        (``verify``), 2 when the command line is wrong, 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
-    log.setLevel(logging.WARNING if options.quiet else logging.INFO)
-    log.addHandler(logging.StreamHandler())
     root = Path(options.root).resolve()
     if not (root / "docs").is_dir():
         print(f"{root} has no docs folder; give --root", file=sys.stderr)
         return USAGE
     project = Project(root, Path(options.cache) if options.cache else None)
+    log.setLevel(logging.WARNING if options.quiet else logging.INFO)
+    handler = logging.StreamHandler()
+    log.addHandler(handler)
     try:
         return int(options.command(project, options))
     except KeyboardInterrupt:
         print("interrupted; finished pages are cached", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+    finally:
+        log.removeHandler(handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,18 +59,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m executor",
         description="Run the notebook pages of the site and look after their cache.",
     )
-    parser.add_argument("--root", default=".", help="the project (default: this folder)")
-    parser.add_argument("--cache", help="executed pages (default: .cache/executor)")
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="only say what is wrong"
-    )
+    parser.set_defaults(root=".", cache=None, quiet=False)
+    _add_common(parser)
+    # These may stand before or after the command.
+    common = argparse.ArgumentParser(add_help=False)
+    _add_common(common)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    status = commands.add_parser("status", help="list pages: cached, or stale and why")
+    def add_command(name: str, about: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about, parents=[common])
+
+    status = add_command("status", "list pages: cached, or stale and why")
     _add_pages(status)
     status.set_defaults(command=_status)
 
-    run = commands.add_parser("run", help="run pages that are stale")
+    run = add_command("run", "run pages that are stale")
     _add_pages(run)
     run.add_argument("-f", "--force", action="store_true", help="run cached pages too")
     run.add_argument(
@@ -78,17 +84,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    verify = commands.add_parser(
-        "verify", help="run every page again and compare with the cache"
-    )
+    verify = add_command("verify", "run every page again and compare with the cache")
     _add_pages(verify)
     verify.add_argument("-j", "--jobs", type=_positive, help="pages at once")
     verify.set_defaults(command=_verify)
 
-    merge = commands.add_parser("merge", help="take over the pages of other caches")
+    merge = add_command("merge", "take over the pages of other caches")
     merge.add_argument("folders", nargs="+", metavar="FOLDER", help="a cache folder")
     merge.set_defaults(command=_merge)
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root",
+        default=argparse.SUPPRESS,
+        metavar="FOLDER",
+        help="the project (default: this folder)",
+    )
+    parser.add_argument(
+        "--cache",
+        default=argparse.SUPPRESS,
+        metavar="FOLDER",
+        help="executed pages (default: .cache/executor)",
+    )
+    parser.add_argument(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="only say what is wrong",
+    )
 
 
 def _add_pages(parser: argparse.ArgumentParser) -> None:
@@ -98,10 +124,9 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"want a number from 1 on; saw {text}")
+    return int(text)
 
 
 def _status(project: Project, options: argparse.Namespace) -> int:

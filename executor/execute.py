@@ -56,12 +56,14 @@ class Execution:
         records: Recorded values by name.
         seconds: Wall time of the cells, without the start of the kernel.
         peak_memory: Largest resident memory in bytes.
+        cpu_seconds: Processor time of the kernel and its children.
     """
 
     outputs: list[list[dict[str, Any]]]
     records: dict[str, Any]
     seconds: float
     peak_memory: int
+    cpu_seconds: float
 
 
 async def execute(
@@ -146,6 +148,7 @@ async def _execute(
         client.records,
         round(client.seconds, 3),
         client.peak_memory,
+        round(client.cpu_seconds, 3),
     )
 
 
@@ -171,6 +174,7 @@ class _Client(NotebookClient):
         self.records: dict[str, Any] = {}
         self.seconds = 0.0
         self.peak_memory = 0
+        self.cpu_seconds = 0.0
         self.started: float | None = None
         self._index = 0
         self._counts: list[int] = []  # index of the cell behind each execution count
@@ -196,7 +200,7 @@ class _Client(NotebookClient):
             await self._record(self.program.code[cell_index])
         finally:
             self.seconds = time.monotonic() - self.started
-            self.note_memory()
+            self.note_use()
         return executed
 
     async def _record(self, cell: ProgramCell) -> None:
@@ -229,8 +233,8 @@ class _Client(NotebookClient):
         """The kernel's process id, once it has one."""
         return getattr(self.km.provisioner, "pid", None) if self.km is not None else None
 
-    def note_memory(self) -> None:
-        """Keeps the largest memory in use so far, in bytes."""
+    def note_use(self) -> None:
+        """Keeps the largest memory in use so far, and the processor time."""
         pid = self.pid()
         if pid is None:
             return
@@ -238,6 +242,7 @@ class _Client(NotebookClient):
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
             used = process.memory_info().rss
+            self.cpu_seconds = max(self.cpu_seconds, sum(process.cpu_times()[:4]))
             for child in process.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     used += child.memory_info().rss
@@ -312,7 +317,7 @@ async def _watch(client: _Client) -> PageError:
     """Returns as soon as the page exceeds a limit."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        client.note_memory()
+        client.note_use()
         problem = client.exceeded()
         if problem is not None:
             return problem

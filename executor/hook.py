@@ -61,7 +61,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     hub_mirror.fill(project.root / ".cache" / "huggingface")
     try:
         if _live is not None:
-            _site = Site(project, _live.views(project))
+            _site = Site(project, _live.views(project), tolerant=True)
         else:
             _site = Site(project, _execute(project))
     except ClaimError as error:

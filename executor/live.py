@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -26,6 +27,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
+from executor import costs
 from executor.cache import Entry
 from executor.errors import PageError
 from executor.project import Project, State
@@ -56,6 +58,8 @@ class Live:
         self._observer: Any = None
         self._lock = threading.RLock()
         self._files: dict[Path, int] = {}
+        self._shown: dict[str, str] = {}  # what the last good build showed
+        self._building: dict[str, str] = {}
         self._folders: list[Path] = []
         self._quick = False
         _Patched(self).install()
@@ -182,13 +186,18 @@ class Live:
         self, original: Callable[..., None], config: MkDocsConfig, **kwargs: Any
     ) -> None:
         """Builds the whole site, or only what changed where that is enough."""
-        before = self._files
-        self._files = _snapshot(Path(config.config_file_path).parent)
-        self._quick = self._server is not None and _only_content(before, self._files)
+        root = Path(config.config_file_path).parent
+        before, files = self._files, _snapshot(root)
+        self._quick = self._server is not None and _only_content(root, before, files)
+        # A warning must not keep an author from seeing the page, and a part of the site
+        # cannot know all links.
+        config.strict = False
         if not self._quick:
+            self._files = {}  # if this fails, the next build is not quick either
             original(config, **kwargs)
+            self._files, self._shown = files, self._building
             return
-        config.strict = False  # a part of the site cannot know all links
+        self._files = files
         # Nor which renderings the other pages use: mkdocs-jupyter would drop them.
         config.plugins["mkdocs-jupyter"].config["cache"] = False
         index = Path(config.site_dir, "search", "search_index.json")
@@ -201,16 +210,20 @@ class Live:
             quiet.removeFilter(_no_dirty_warning)
         if text is not None:
             index.write_bytes(text)
+        self._shown = self._building
 
     def mark_changed(self, files: Files, site: Site) -> None:
         """In a quick build, tells MkDocs which pages to write."""
+        self._building = site.shown
         if not self._quick:
             return
         for file in files:
             if file.is_documentation_page():
-                changed = file.src_uri in site.changed or (
-                    file.src_uri not in site.views and _modified(file)
-                )
+                uri = file.src_uri
+                if uri in site.shown:
+                    changed = site.shown[uri] != self._shown.get(uri)
+                else:
+                    changed = _modified(file)
                 setattr(file, "is_modified", partial(bool, changed))  # noqa: B010
 
 
@@ -250,9 +263,14 @@ class _Handler(FileSystemEventHandler):
 
 
 def _say(event: Event) -> None:
-    verb = {"started": "Running", "done": "Ran", "failed": "Stopped"}[event.state]
+    verbs = {
+        "started": "Running",
+        "done": "Ran",
+        "failed": "Failed:",
+        "stopped": "Stopped",
+    }
     seconds = f" in {event.seconds:.1f} s" if event.seconds else ""
-    log.info("%s %s%s", verb, event.page, seconds)
+    log.info("%s %s%s", verbs[event.state], event.page, seconds)
 
 
 def _snapshot(root: Path) -> dict[Path, int]:
@@ -262,16 +280,19 @@ def _snapshot(root: Path) -> dict[Path, int]:
         for path in (root / name).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     )
-    paths = [*paths, root / "mkdocs.yml", root / "constraints.txt"]
-    return {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+    times = {}
+    for path in [*paths, root / "mkdocs.yml", root / "constraints.txt"]:
+        with contextlib.suppress(OSError):  # it may go away at this moment
+            times[path] = path.stat().st_mtime_ns
+    return times
 
 
-def _only_content(before: dict[Path, int], after: dict[Path, int]) -> bool:
+def _only_content(root: Path, before: dict[Path, int], after: dict[Path, int]) -> bool:
     """Tells whether nothing but the text of pages and snippets differs."""
     if before.keys() != after.keys():
         return False
     return all(
-        path.suffix in (".md", ".py") and "executor" not in path.parts
+        path.suffix in (".md", ".py") and path.relative_to(root).parts[0] != "executor"
         for path, time in after.items()
         if before[path] != time
     )
@@ -280,9 +301,9 @@ def _only_content(before: dict[Path, int], after: dict[Path, int]) -> bool:
 def _modified(file: Any) -> bool:
     """Tells whether a page of prose is newer than what was built, or shows values."""
     text = file.content_string
-    if file.generated_by is None and "{{" not in text:
-        return bool(Path(file.abs_src_path).stat().st_mtime > _built(file))
-    return "{{" in text
+    if file.generated_by is not None or "{{" in text or costs.MARKER in text:
+        return True
+    return bool(Path(file.abs_src_path).stat().st_mtime > _built(file))
 
 
 def _built(file: Any) -> float:

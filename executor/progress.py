@@ -32,7 +32,7 @@ class Progress:
             TextColumn("{task.description}"),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=not (self._console.is_terminal and log.isEnabledFor(logging.INFO)),
         )
         self._task = self._bar.add_task("", total=total)
         self._running: list[str] = []
@@ -58,8 +58,12 @@ class Progress:
             self._running.append(event.page)
         else:
             self._running.remove(event.page)
-            verb = "Executed" if event.state == "done" else "Failed:"
-            log.info("%s %s in %.1f s", verb, event.page, event.seconds)
+            verb = {"done": "Executed", "failed": "Failed:", "stopped": "Stopped"}
+            text = f"{verb[event.state]} {event.page} in {event.seconds:.1f} s"
+            if self._bar.disable:
+                log.info("%s", text)
+            else:  # a log line would run into the bar
+                self._bar.console.print(text, highlight=False)
         advance = 0 if event.state == "started" else 1
         self._bar.update(
             self._task, advance=advance, description=", ".join(self._running)

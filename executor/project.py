@@ -10,7 +10,7 @@ from executor.cache import Cache, Entry
 from executor.errors import PageError
 from executor.keys import Key, changes, key_of
 from executor.packages import Packages
-from executor.pages import Page, find_pages, read_page
+from executor.pages import Page, find_pages, page_id, read_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,22 @@ class Project:
         states: list[State] = []
         errors: dict[str, PageError] = {}
         packages = Packages(
-            self.root / "constraints.txt", self.cache.folder.parent / "packages.json"
+            self.root / "constraints.txt", self.root / ".cache" / "packages.json"
         )
+        named: dict[str, str] = {}
         for path in find_pages(self.docs):
+            uri = path.relative_to(self.docs).as_posix()
             try:
+                other = named.setdefault(page_id(uri), uri)
+                if other != uri:
+                    raise PageError(
+                        f"docs/{uri}",
+                        f"in bound values its name is {page_id(uri)}, which is that of "
+                        f"docs/{other} too; rename one of the two",
+                    )
                 states.append(self.state(path, packages))
             except PageError as error:
-                errors[path.relative_to(self.docs).as_posix()] = error
+                errors[uri] = error
         return states, errors
 
     def state(self, path: Path, packages: Packages) -> State:

@@ -7,11 +7,14 @@ import datetime
 import os
 import platform
 import subprocess
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hub_mirror
 from executor.assemble import Program, syntax_of
+from executor.energy import watts_per_core
 from executor.execute import Execution
 from executor.packages import installed_versions
 
@@ -23,7 +26,8 @@ def provenance_of(root: Path, program: Program, execution: Execution) -> dict[st
 
     Keys: ``commit`` (with ``+`` when the work tree differs from it, None outside git),
     ``date`` (UTC), ``python``, ``packages``, ``seeds``, ``weights``, ``data``,
-    ``processor``, ``cores``, ``seconds`` and ``peak_memory`` (bytes).
+    ``processor``, ``cores``, ``seconds``, ``cpu_seconds``, ``watts`` (of a busy core, as
+    estimated), ``peak_memory`` and ``weight_bytes`` (what the weights' files hold).
     """
     page = program.page
     return {
@@ -37,7 +41,10 @@ def provenance_of(root: Path, program: Program, execution: Execution) -> dict[st
         "processor": processor(),
         "cores": os.cpu_count(),
         "seconds": execution.seconds,
+        "cpu_seconds": execution.cpu_seconds,
+        "watts": watts_per_core(),
         "peak_memory": execution.peak_memory,
+        "weight_bytes": weight_bytes(page.settings.weights),
     }
 
 
@@ -74,6 +81,16 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(
         command, capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def weight_bytes(hub_ids: Collection[str]) -> int:
+    """Returns the size of the weight files of some Hub ids, in bytes."""
+    return sum(
+        file.size
+        for model in hub_mirror.models()
+        for file in model.files
+        if model.id in hub_ids and file.path.endswith(".safetensors")
+    )
 
 
 @cache

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 
 from executor.assemble import Program
 from executor.cache import Entry
+from executor.energy import watt_hours
 from executor.errors import PageError
 from executor.values import Values
 
@@ -158,6 +159,12 @@ def about_page(entry: Entry, source_url: str | None, notebook: str, script: str)
         ("Processor", f"{known['processor']}, {known['cores']} cores, one thread a page"),
         ("Time", f"{known['seconds']:.1f} s, imports preloaded"),
         ("Peak memory", f"{known['peak_memory'] / 1e6:,.0f} MB"),
+        (
+            "Energy",
+            f"about {watt_hours(known['cpu_seconds'], known['watts']) * 1000:,.0f} mWh, "
+            f"estimated from {known['cpu_seconds']:.1f} s of processor time at "
+            f"{known['watts']:.1f} W a core",
+        ),
     ]
     if known["data"]:
         rows.insert(5, ("Data", ", ".join(f"`{name}`" for name in known["data"])))

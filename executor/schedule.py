@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -44,6 +45,8 @@ FORK_SAFE = frozenset(
         "transformers",
     }
 )
+# How long to wait for pages that are stopped at the end to clean up after themselves.
+_CLOSE_SECONDS = 10.0
 # What every kernel needs anyway.
 _KERNEL_IMPORTS = [
     "import ipykernel.ipkernel",
@@ -69,7 +72,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Tells of a page's progress: ``state`` is started, done or failed."""
+    """Tells of a page's progress: ``state`` is started, done, failed or stopped."""
 
     page: str
     state: str
@@ -123,8 +126,10 @@ class Runner:
         self._fork = can_fork() if fork is None else fork
         self._environment = shared_environment(root / ".cache")
         self._kernels: Kernels | None = None
-        self._preloaded: frozenset[str] = frozenset()
+        self._preload: dict[str, None] = {}  # in order
+        self._preparing = threading.Lock()
         self._slots = asyncio.Semaphore(self.jobs)
+        self._tasks: set[asyncio.Task[Entry]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="executor", daemon=True
@@ -133,17 +138,22 @@ class Runner:
 
     def prepare(self, programs: Sequence[Program]) -> None:
         """Starts loading what ``programs`` import, without waiting for it."""
+        with self._preparing:
+            self._preload |= dict.fromkeys(preload_statements(programs))
+            self._start_kernels()
+
+    def _start_kernels(self) -> Kernels:
+        """Returns where to get kernels, with a new zygote if the last one has ended."""
         if not self._fork:
-            if self._kernels is None:
-                self._kernels = SpawnedKernels()
-            return
-        statements = preload_statements(programs)
-        alive = isinstance(self._kernels, ForkedKernels) and self._kernels.zygote.alive
-        if not alive:
+            self._kernels = self._kernels or SpawnedKernels()
+        elif (
+            not isinstance(self._kernels, ForkedKernels) or not self._kernels.zygote.alive
+        ):
             if self._kernels is not None:
                 self._kernels.close()
-            self._kernels = ForkedKernels(self._environment, statements)
-            self._preloaded = frozenset(statements)
+            self._kernels = ForkedKernels(self._environment, list(self._preload))
+        assert self._kernels is not None
+        return self._kernels
 
     def submit(self, job: Job, notify: Notify = _ignore) -> Future[Entry]:
         """Runs a page once there is a place. To cancel the future stops the page."""
@@ -177,25 +187,44 @@ class Runner:
         return outcome
 
     def close(self) -> None:
-        """Stops what runs and ends the kernels' zygote."""
+        """Stops what runs, waits until it has tidied up, and ends the zygote."""
+        stopped = asyncio.run_coroutine_threadsafe(self._stop_all(), self._loop)
+        with contextlib.suppress(TimeoutError):
+            stopped.result(_CLOSE_SECONDS)
         if self._kernels is not None:
             self._kernels.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _stop_all(self) -> None:
+        tasks = set(self._tasks)
+        for task in tasks:
+            if not task.cancelling():  # a second time would cut its tidying short
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _wait_and_run(self, job: Job, notify: Notify) -> Entry:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         async with self._slots:
             return await self._run(job, notify)
 
     async def _run(self, job: Job, notify: Notify) -> Entry:
-        assert self._kernels is not None
+        with self._preparing:
+            kernels = self._start_kernels()
         page = job.program.page
         notify(Event(page.id, "started"))
         start = time.monotonic()
         try:
-            execution = await execute(
-                self.root, job.program, self._kernels, self._environment
-            )
+            execution = await execute(self.root, job.program, kernels, self._environment)
+        except asyncio.CancelledError:
+            notify(Event(page.id, "stopped", time.monotonic() - start))
+            raise
         except BaseException:
             notify(Event(page.id, "failed", time.monotonic() - start))
             raise

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from nbformat import NotebookNode
 
-from executor import claims, publish, render
+from executor import claims, costs, publish, render
 from executor.assemble import Program
 from executor.cache import Entry
 from executor.errors import PageError
 from executor.files import write_if_changed
 from executor.packages import Packages
+from executor.pages import page_id
 from executor.project import Project
-from executor.reference import reference_pages, title_of
+from executor.reference import ReferencePage, reference_pages, title_of
 from executor.values import Values
 
 log = logging.getLogger("mkdocs.executor")
@@ -47,26 +52,38 @@ class Site:
     Args:
         project: The project.
         views: Its notebook pages.
+        tolerant: Whether a page that cannot be rendered shows why, as under ``mkdocs
+            serve``, or fails the build.
+
+    Attributes:
+        shown: For each page that is not plain prose, a digest of what it is made of.
     """
 
-    def __init__(self, project: Project, views: dict[str, View]) -> None:
+    def __init__(
+        self, project: Project, views: dict[str, View], tolerant: bool = False
+    ) -> None:
         self.project = project
         self.views = views
+        self.tolerant = tolerant
         self.ledger = claims.load(project.root / "data" / "claims")
-        self.changed: set[str] = set()
-        records = {}
+        self.shown: dict[str, str] = {}
+        records: dict[str, dict[str, Any]] = {}
         pending = set()
         failed = set()
-        for view in views.values():
-            if view.program is None:
-                continue
-            page = view.program.page.id
-            if view.entry is not None:
-                records[page] = view.entry.records
-            elif view.error is not None:
+        for uri, view in views.items():
+            page = page_id(uri)
+            if view.error is not None:
                 failed.add(page)
+            elif view.entry is not None:
+                records[page] = view.entry.records
             else:
                 pending.add(page)
+        self.costs = costs.costs_of(
+            (view.program, view.entry)
+            for view in views.values()
+            if view.program is not None and view.entry is not None
+        )
+        records["site"] = costs.sums(self.costs) | {"claims": len(self.ledger)}
         self.values = Values(records, frozenset(failed), frozenset(pending))
 
     def add_files(self, files: Files, config: MkDocsConfig) -> None:
@@ -80,15 +97,28 @@ class Site:
             if source is None or source.inclusion.is_excluded():
                 continue
             files.remove(source)
-            if view.program is None or view.error is not None:
-                self._add_failed(files, config, uri, view)
-            elif view.entry is None:
-                banner = publish.RUNNING
-                self._add_notebook(files, config, view.program, None, banner)
-            else:
-                self._add_executed(files, config, view.program, view.entry)
+            try:
+                self._add_page(files, config, uri, view)
+            except PageError as error:
+                if not self.tolerant:
+                    raise
+                log.error("%s", error)
+                self._add_failed(files, config, uri, view.program, error)
         self._add_reference(files, config)
         self._add_sources(files, config)
+
+    def _add_page(self, files: Files, config: MkDocsConfig, uri: str, view: View) -> None:
+        if view.error is not None:
+            self._add_failed(files, config, uri, view.program, view.error)
+        elif view.program is None:
+            raise ValueError(f"{uri} has neither a program nor an error")
+        elif view.entry is None:
+            notebook = publish.site_notebook(
+                view.program, None, self.values, publish.RUNNING
+            )
+            self._add_notebook(files, config, uri, notebook)
+        else:
+            self._add_executed(files, config, view.program, view.entry)
 
     def _add_executed(
         self, files: Files, config: MkDocsConfig, program: Program, entry: Entry
@@ -101,7 +131,8 @@ class Site:
                 urljoin(config.repo_url or "", config.edit_uri), f"{folder}.py"
             )
         about = publish.about_page(entry, source, f"{stem}.ipynb", f"{stem}.py")
-        figures = self._add_notebook(files, config, program, entry, about)
+        notebook = publish.site_notebook(program, entry, self.values, about)
+        figures = self._add_notebook(files, config, program.page.uri, notebook)
         pins = Packages(self.project.root / "constraints.txt").pins
         note = publish.note_for_download(
             program,
@@ -119,52 +150,80 @@ class Site:
             files.append(File.generated(config, f"{folder}/{name}", content=content))
 
     def _add_failed(
-        self, files: Files, config: MkDocsConfig, uri: str, view: View
-    ) -> None:
-        assert view.error is not None
-        if view.program is not None:
-            self._add_notebook(
-                files, config, view.program, None, publish.failure(view.error)
-            )
-            return
-        markdown = f"# {uri}\n\n{publish.failure(view.error)}"
-        page = File.generated(config, f"{uri.removesuffix('.py')}.md", content=markdown)
-        page.src_uri = uri
-        files.append(page)
-        self.changed.add(uri)
-
-    def _add_notebook(
         self,
         files: Files,
         config: MkDocsConfig,
-        program: Program,
-        entry: Entry | None,
-        block: str,
+        uri: str,
+        program: Program | None,
+        error: PageError,
+    ) -> None:
+        """Shows an error on its page, above prose and code as far as they can be read."""
+        block = publish.failure(error)
+        if program is not None:
+            values = _Lenient(self.values)
+            try:
+                notebook = publish.site_notebook(program, None, values, block)
+                self._add_notebook(files, config, uri, notebook)
+            except PageError:
+                pass  # what follows shows the error alone
+            else:
+                return
+        cell = nbformat.v4.new_markdown_cell(f"# {uri}\n\n{block}", id="cell-1")
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        self._add_notebook(files, config, uri, notebook)
+
+    def _add_notebook(
+        self, files: Files, config: MkDocsConfig, uri: str, notebook: NotebookNode
     ) -> dict[str, bytes]:
-        uri = program.page.uri
         folder = uri.removesuffix(".py")
-        notebook, figures = render.prepare(
-            publish.site_notebook(program, entry, self.values, block),
-            folder.rpartition("/")[2],
-        )
+        notebook, figures = render.prepare(notebook, folder.rpartition("/")[2])
         path = self.project.root / ".cache" / "pages" / f"{folder}.ipynb"
-        if write_if_changed(path, nbformat.writes(notebook).encode()):
-            self.changed.add(uri)
+        text = nbformat.writes(notebook)
+        write_if_changed(path, text.encode())
+        self.shown[uri] = _digest(text)
         rendered = File.generated(config, uri, abs_src_path=str(path))
         rendered.edit_uri = uri
         files.append(rendered)
         return figures
 
     def _add_reference(self, files: Files, config: MkDocsConfig) -> None:
-        programs = [view.program for view in self.views.values() if view.program]
-        pages = reference_pages(self.project.root, programs)
+        pages = self._reference_pages()
         for page in pages:
-            files.append(File.generated(config, page.uri, content=page.markdown))
+            self._add_generated(files, config, page.uri, page.markdown)
+            # mkdocstrings reads the module itself.
+            module = self._module_of(page.uri)
+            if module.is_file():
+                source = module.read_text(encoding="utf-8", errors="replace")
+                self.shown[page.uri] = _digest(page.markdown + source)
         for entry in config.nav or []:
             if isinstance(entry, dict):
                 for title, target in entry.items():
                     if target == pages[0].uri:
                         entry[title] = [page.uri for page in pages]
+
+    def _module_of(self, uri: str) -> Path:
+        return (
+            self.project.root
+            / "snippets"
+            / Path(uri).with_suffix(".py").relative_to("reference")
+        )
+
+    def _reference_pages(self) -> list[ReferencePage]:
+        programs = [view.program for view in self.views.values() if view.program]
+        error = _syntax_error(self.project.root)
+        if error is None:
+            return reference_pages(self.project.root, programs)
+        if not self.tolerant:
+            raise error
+        log.error("%s", error)
+        text = f"# Reference\n\n{publish.failure(error)}"
+        return [ReferencePage("reference/index.md", "Reference", text)]
+
+    def _add_generated(
+        self, files: Files, config: MkDocsConfig, uri: str, markdown: str
+    ) -> None:
+        self.shown[uri] = _digest(markdown)
+        files.append(File.generated(config, uri, content=markdown))
 
     def _add_sources(self, files: Files, config: MkDocsConfig) -> None:
         """Adds the bibliography, and the list of claims that have grown old."""
@@ -195,7 +254,7 @@ class Site:
             + claims.freshness(self.ledger, today),
         }
         for uri, markdown in pages.items():
-            files.append(File.generated(config, uri, content=markdown))
+            self._add_generated(files, config, uri, markdown)
 
     def prose(self, markdown: str, uri: str, sources_url: str) -> str:
         """Fills values and sources into the Markdown of a page.
@@ -209,16 +268,51 @@ class Site:
             PageError: If the prose names an unknown value or claim.
         """
         notebook = uri in self.views
-        if notebook and self.views[uri].program is not None:
+        if notebook:
             markdown = render.decode(markdown)
-        elif not notebook and not is_reference(uri):
+        elif not is_reference(uri):
             markdown = self.values.fill(markdown, f"docs/{uri}")
+            if costs.MARKER in markdown:
+                markdown = markdown.replace(costs.MARKER, costs.table(self.costs, uri))
         if uri == SOURCES:
             return markdown
         try:
             return claims.render(markdown, self.ledger, bibliography_url=sources_url)[0]
         except claims.ClaimError as error:
             raise PageError(f"docs/{uri}", str(error)) from error
+
+
+class _Lenient(Values):
+    """Leaves a cell as it is written if one of its values cannot be filled in."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__({})
+        self._values = values
+
+    def fill(
+        self, markdown: str, place: str, line: int = 1, page: str | None = None
+    ) -> str:
+        try:
+            return self._values.fill(markdown, place, line, page)
+        except PageError:
+            return markdown
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _syntax_error(root: Path) -> PageError | None:
+    """Returns the error of the first snippets module that is not valid Python."""
+    for path in sorted((root / "snippets").rglob("*.py")):
+        place = path.relative_to(root).as_posix()
+        try:
+            ast.parse(path.read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            return PageError(f"{place}:{error.lineno}", f"not valid Python: {error.msg}")
+        except ValueError as error:  # not UTF-8, or with null characters
+            return PageError(place, f"not valid Python: {error}")
+    return None
 
 
 def is_reference(uri: str) -> bool:

@@ -64,25 +64,27 @@ def _answer(
     request: dict[str, Any],
 ) -> None:
     if "preload" in request:
-        _send(channel, {"ready": preload(request["preload"])})
+        _send(channel, {"ready": preload(request["preload"], channel)})
         return
+    parent = os.getpid()
     pid = os.fork()
     if not pid:
         for descriptor in children:
             os.close(descriptor)
         selector.close()
         channel.close()
-        _become_kernel(request)
+        _become_kernel(request, parent)
     descriptor = os.pidfd_open(pid)
     children[descriptor] = pid
     selector.register(descriptor, selectors.EVENT_READ)
     _send(channel, {"forked": request["fork"], "pid": pid})
 
 
-def preload(statements: list[str]) -> dict[str, str | None]:
+def preload(statements: list[str], channel: socket.socket) -> dict[str, str | None]:
     """Runs import statements and what forked kernels would otherwise each do again.
 
-    A statement that fails is left to the page, which then shows the error itself.
+    A statement that fails is left to the page, which then shows the error itself. Stops
+    when the other end of ``channel`` is gone: nobody waits for the rest.
 
     Returns:
         For each statement None, or why it failed.
@@ -91,6 +93,8 @@ def preload(statements: list[str]) -> dict[str, str | None]:
     outcome: dict[str, str | None] = {}
     warnings.simplefilter("ignore")  # pages set their own filter
     for statement in statements:
+        if _hung_up(channel):
+            break
         try:
             exec(statement, {})
             outcome[statement] = None
@@ -101,6 +105,13 @@ def preload(statements: list[str]) -> dict[str, str | None]:
     gc.freeze()
     gc.enable()
     return outcome
+
+
+def _hung_up(channel: socket.socket) -> bool:
+    try:
+        return not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 def _reap(
@@ -120,7 +131,7 @@ def _send(channel: socket.socket, message: dict[str, Any]) -> None:
     channel.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _become_kernel(request: dict[str, Any]) -> NoReturn:
+def _become_kernel(request: dict[str, Any], parent: int) -> NoReturn:
     status = 1
     try:
         os.setsid()
@@ -128,6 +139,8 @@ def _become_kernel(request: dict[str, Any]) -> NoReturn:
             OSError, AttributeError
         ):  # not Linux: the socket suffices
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise SystemExit(1)  # the zygote ended before its end was watched for
         log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):

@@ -1,0 +1,1 @@
+"""Code of the chapter that reports on Hugging Face."""
