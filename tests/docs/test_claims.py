@@ -8,13 +8,12 @@ import markdown
 import pytest
 
 from executor import claims
+from executor.pages import find_pages, read_page
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 LEDGER = claims.load(ROOT / "data" / "claims")
 REPORT = sorted((ROOT / "docs" / "report").glob("*.md"))
-# Files of the ledger whose claims must all be cited by a page. When the report is
-# finished, this becomes every file.
-COMPLETE = ["history"]
 STYLE = (ROOT / "docs/assets/stylesheets/timeline.css").read_text(encoding="utf-8")
 
 
@@ -27,16 +26,29 @@ def test_every_figure_in_the_report_has_a_claim(path: Path) -> None:
     assert not [str(problem) for problem in claims.check_prose(read(path), LEDGER)]
 
 
+@pytest.mark.parametrize("path", find_pages(DOCS / "report"), ids=lambda path: path.stem)
+def test_every_figure_in_the_prose_of_a_notebook_has_a_claim(path: Path) -> None:
+    page = read_page(ROOT, path)
+    prose = [cell.source for cell in page.cells if cell.kind == "markdown"]
+    problems = [claims.check_prose(text, LEDGER) for text in prose]
+    assert not [str(problem) for found in problems for problem in found]
+
+
 @pytest.mark.parametrize("path", REPORT, ids=lambda path: path.stem)
 def test_every_mark_in_the_report_can_be_rendered(path: Path) -> None:
     text, _ = claims.render(read(path), LEDGER)
     assert "[@" not in re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("file", COMPLETE)
-def test_every_claim_of_a_complete_file_is_cited(file: str) -> None:
-    citations = {path.name: claims.render(read(path), LEDGER)[1] for path in REPORT}
-    assert claims.uncited(LEDGER, citations, file) == []
+def test_every_claim_is_cited_by_a_page() -> None:
+    citations = {}
+    for path in sorted(DOCS.rglob("*.md")):
+        citations[path.name] = claims.cited(read(path))
+    for path in find_pages(DOCS):
+        page = read_page(DOCS.parent, path)
+        prose = [cell.source for cell in page.cells if cell.kind == "markdown"]
+        citations[path.name] = claims.cited("\n\n".join(prose))
+    assert claims.uncited(LEDGER, citations) == []
 
 
 def test_no_fact_stands_in_the_ledger_twice() -> None:
