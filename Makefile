@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 ADDRESS ?= 127.0.0.1:8000
 # Every core; `make test PYTEST_ARGS="-k vit"` narrows a run.
-PYTEST_ARGS ?= -n auto --dist loadgroup
+PYTEST_ARGS ?= -n auto --dist loadfile
 
 # One thread a process, so that parallel pages and tests do not fight over the cores.
 OMP_NUM_THREADS ?= 1
@@ -19,7 +19,7 @@ OPEN := $(shell if [ -z "$$CI$$SSH_CONNECTION" ] && \
 	{ [ "$$(uname -s)" = Darwin ] || [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; }; \
 	then echo --open; fi)
 
-.PHONY: help install hub serve site lint spell chromium test lock clean
+.PHONY: help install hub serve site pdf lint spell chromium test bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ serve: hub ## Open the site on 127.0.0.1:8000; pages rebuild when they are edite
 site: hub ## Build the site into site/; a warning is an error
 	@$(RUN) -m mkdocs build --strict
 
+pdf: chromium ## Build the site with the report as one PDF, which needs Chromium
+	@CHROMIUM="$$(tools/find-chromium)" REPORT_PDF=required $(MAKE) site
+
 lint: install ## Check style, formatting and types
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
@@ -50,6 +53,9 @@ chromium: install
 
 test: lint spell chromium hub ## Run all checks and tests (CHROMIUM=/path names a browser)
 	CHROMIUM="$$(tools/find-chromium)" $(RUN) -m pytest $(PYTEST_ARGS)
+
+bench: hub ## Time builds beside other tools (BENCH_ARGS="--serve --write")
+	@$(RUN) -m benchmarks.build $(BENCH_ARGS)
 
 lock: install ## Resolve requirements.txt into constraints.txt
 	$(RUN) -m uv pip compile requirements.txt -o constraints.txt --universal \

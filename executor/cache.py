@@ -16,7 +16,7 @@ from executor.files import TEMPORARY, write_atomically
 
 log = logging.getLogger("mkdocs.executor")
 
-_FORMAT = 1
+_FORMAT = 2
 _KEEP = 5
 _ABANDONED_SECONDS = 3600
 # What reading a file with any content may raise.

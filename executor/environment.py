@@ -13,7 +13,7 @@ _STYLE = Path(__file__).with_name("matplotlibrc")
 
 # One thread a page: as many pages run at once as there are cores, and sums come out the
 # same whatever their number. PASSIVE keeps waiting threads off a shared core.
-_FIXED = {
+FIXED = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -51,10 +51,12 @@ warnings.filterwarnings(
     "ignore",
     module=r"(asyncio|IPython|ipykernel|jupyter_\\w+|tornado|traitlets|zmq)(\\.|$)",
 )
+warnings.filterwarnings("ignore", category=ResourceWarning)  # as Python does by itself
 warnings.filterwarnings("ignore", message="IProgress not found|InlineBackend\\\\.")
 get_ipython().config.InlineBackend.figure_formats = {"svg"}
 get_ipython().config.InlineBackend.print_figure_kwargs = {"bbox_inches": None}
 import os, pathlib, sys, tempfile
+exit = quit = sys.exit  # an error; IPython's own would end the kernel some time later
 # A fork has modules that looked around before there was a page.
 tempfile.tempdir = None
 if "matplotlib.pyplot" in sys.modules:
@@ -78,7 +80,7 @@ def shared_environment(cache: Path) -> dict[str, str]:
     environment = {
         name: value for name, value in os.environ.items() if not _DROPPED.match(name)
     }
-    environment |= _FIXED
+    environment |= FIXED
     environment |= {
         "PYTHONPATH": str(_GUARD),
         "HF_HOME": str(cache / "huggingface"),

@@ -66,6 +66,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
             _site = Site(project, _execute(project))
     except ClaimError as error:
         raise PluginError(f"data/claims: {error}") from error
+    config.extra["site"] = _site  # for executor/hook_reading.py
 
 
 @event_priority(100)  # before mkdocs-jupyter looks for notebooks
@@ -93,6 +94,12 @@ def on_page_markdown(
             log.error("%s", error)
             return publish.failure(error)
         raise PluginError(_report([error])) from error
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Completes the pages of the reference."""
+    assert _site is not None
+    return _site.finish(html, page.file.src_uri)
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:

@@ -11,11 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from executor.assemble import Program
+from executor.environment import FIXED, STARTUP
 from executor.errors import PageError
 from executor.packages import Packages
 
 # Raise when the executor runs pages differently, so that their outputs may differ.
 _EXECUTION = "1"
+# Packages of the kernel that every page runs in, and that shape what it displays.
+_KERNEL = ("ipykernel", "ipython", "matplotlib-inline")
 _STYLE = Path(__file__).with_name("matplotlibrc")
 
 
@@ -44,6 +47,9 @@ def key_of(root: Path, program: Program, packages: Packages) -> Key:
     parts = {
         "environment": {
             "executor": _executor(),
+            "kernel": ", ".join(
+                f"{name} {packages.pins.get(name, 'not locked')}" for name in _KERNEL
+            ),
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         },
         "cells": {
@@ -75,9 +81,10 @@ def changes(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> l
     for kind in ("data", "weights"):
         reasons += [f"{name} {verb}" for name, verb, _, _ in _differing(old, new, kind)]
     for name, _, before, after in _differing(old, new, "environment"):
-        reasons.append(
-            f"Python {before} → {after}" if name == "python" else "executor changed"
-        )
+        if name == "python":
+            reasons.append(f"Python {before} → {after}")
+        else:
+            reasons.append(f"{name} changed")
     if not reasons and old.get("program") != new.get("program"):
         reasons.append("an import in a snippets module changed")
     return reasons
@@ -114,9 +121,8 @@ def _digest(value: Any) -> str:
 
 @cache
 def _executor() -> str:
-    return _digest(
-        [_EXECUTION, _STYLE.read_text(encoding="utf-8") if _STYLE.exists() else ""]
-    )
+    style = _STYLE.read_text(encoding="utf-8") if _STYLE.exists() else ""
+    return _digest([_EXECUTION, STARTUP, FIXED, style])
 
 
 def _file(root: Path, page: str, path: str) -> str:

@@ -13,9 +13,13 @@ from executor.assemble import Program
 from executor.cache import Entry
 from executor.energy import watt_hours
 from executor.errors import PageError
+from executor.needs import needs
 from executor.values import Values
 
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
+COLAB = "notebooks"
+"""Folder of the site with the notebooks for Google Colab."""
+
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -34,7 +38,7 @@ def failure(error: PageError) -> str:
 
 
 def site_notebook(
-    program: Program, entry: Entry | None, values: Values, block: str
+    program: Program, entry: Entry | None, values: Values, block: str, top: str = ""
 ) -> NotebookNode:
     """Returns the notebook that becomes a page of the site.
 
@@ -44,6 +48,7 @@ def site_notebook(
         values: What ``{{ … }}`` in its prose stands for.
         block: Markdown that goes to the end of the page when there are outputs, and
             below its title when there are none.
+        top: Markdown that goes below the title in any case.
     """
     notebook = _notebook(program, entry, values)
     meta = program.page.meta
@@ -61,6 +66,9 @@ def site_notebook(
         if entry is not None:
             cell.metadata["alt"] = list(source.cell.alt)
         cell.metadata["place"] = f"{program.page.path}:{source.cell.line}"
+    _number_blocks(notebook, program)
+    if top:
+        _insert_below_title(notebook, nbformat.v4.new_markdown_cell(top))
     cell = nbformat.v4.new_markdown_cell(block)
     if entry is not None:
         notebook.cells.append(cell)
@@ -80,6 +88,31 @@ def download_notebook(program: Program, entry: Entry, values: Values, note: str)
     """
     notebook = _notebook(program, entry, values)
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(note))
+    return str(nbformat.writes(_with_ids(notebook))) + "\n"
+
+
+def colab_notebook(
+    program: Program, entry: Entry, values: Values, note: str, pins: dict[str, str]
+) -> str:
+    """Returns the notebook for Google Colab: the download, after a cell that installs.
+
+    Args:
+        program: The page.
+        entry: Its outputs.
+        values: What ``{{ … }}`` in its prose stands for.
+        note: Markdown that goes to the start.
+        pins: The packages to install, with versions.
+    """
+    notebook = nbformat.reads(
+        download_notebook(program, entry, values, note), as_version=4
+    )
+    install = nbformat.v4.new_code_cell(
+        "# The versions that made the outputs below. If Colab asks for it, restart the\n"
+        "# session once this cell is done.\n"
+        f"%pip install -q {' '.join(f'{name}=={pin}' for name, pin in pins.items())}"
+    )
+    if pins:
+        notebook.cells.insert(1, install)
     return str(nbformat.writes(_with_ids(notebook))) + "\n"
 
 
@@ -104,8 +137,9 @@ def _notebook(program: Program, entry: Entry | None, values: Values) -> Notebook
             continue
         node = nbformat.v4.new_code_cell(cell.source)
         if entry is not None:
-            count += bool(cell.source.strip())
-            node.execution_count = count or None
+            if cell.source.strip():
+                count += 1
+                node.execution_count = count
             node.outputs = [nbformat.from_dict(output) for output in next(outputs)]
         notebook.cells.append(node)
     return notebook
@@ -115,11 +149,46 @@ def _insert_below_title(notebook: NotebookNode, cell: NotebookNode) -> None:
     first = notebook.cells[0] if notebook.cells else None
     match = _TITLE.search(first.source) if first is not None else None
     if first is None or match is None or first.cell_type != "markdown":
-        notebook.cells.insert(0, cell)
+        has_front_matter = first is not None and first.source.startswith("---\n")
+        notebook.cells.insert(int(has_front_matter), cell)
         return
     rest = nbformat.v4.new_markdown_cell(first.source[match.end() :])
     first.source = first.source[: match.end()]
     notebook.cells[1:1] = [cell, rest]
+
+
+def _number_blocks(notebook: NotebookNode, program: Program) -> None:
+    """Numbers the code cells that readers see, and says which ones each needs."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    numbers: dict[int, int] = {}
+    for position, cell in enumerate(cells):
+        if cell.source.strip():
+            numbers[position] = len(numbers) + 1
+    for position, needed in enumerate(needs(program)):
+        if position in numbers:
+            blocks = [numbers[earlier] for earlier in needed if earlier in numbers]
+            cells[position].metadata["block"] = numbers[position]
+            cells[position].metadata["needs"] = blocks
+            cells[position].metadata["label"] = _label(numbers[position], blocks)
+
+
+def _label(block: int, needed: list[int]) -> str:
+    """Returns what stands above a block: its number, and what it is copied with."""
+    runs: list[list[int]] = []
+    for number in needed:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = []
+    for run in runs:
+        ends = [f'<a href="#block-{number}">{number}</a>' for number in run]
+        parts += ["–".join([ends[0], ends[-1]])] if len(run) > 2 else ends
+    if not parts:
+        return f"Block {block}"
+    listed = " and ".join([part for part in (", ".join(parts[:-1]), parts[-1]) if part])
+    noun = "block" if len(needed) == 1 else "blocks"
+    return f"Block {block} <span>is copied with {noun} {listed}</span>"
 
 
 def _with_ids(notebook: NotebookNode) -> NotebookNode:
@@ -129,14 +198,55 @@ def _with_ids(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def about_page(entry: Entry, source_url: str | None, notebook: str, script: str) -> str:
+def tools(
+    notebook: str, script: str, *, colab_url: str | None, source_url: str | None
+) -> str:
+    """Returns the row below a page's title: what a reader can take from the page.
+
+    Args:
+        notebook: Name of the notebook to download, beside the page.
+        script: Name of the script to download, beside the page.
+        colab_url: Where Google Colab opens the notebook, if it can.
+        source_url: Where the page's source can be seen, if anywhere.
+    """
+    links = [
+        f'<a class="take take--file" href="{notebook}" download>Download notebook</a>',
+        f'<a class="take take--file" href="{script}" download>Download script</a>',
+    ]
+    if colab_url:
+        links.append(f'<a class="take take--away" href="{colab_url}">Open in Colab</a>')
+    if source_url:
+        links.append(f'<a class="take take--away" href="{source_url}">View source</a>')
+    items = "".join(f"<li>{link}</li>" for link in links)
+    return f'<ul class="page-tools" data-search-exclude="">{items}</ul>\n'
+
+
+def colab_url(repo_url: str | None, branch: str, folder: str) -> str | None:
+    """Returns the address at which Google Colab opens a page's notebook, if there is one.
+
+    Colab opens notebooks of GitHub repositories, gists and Google Drive, and of no other
+    address. GitHub Pages are in no branch when a workflow deploys them, so the workflow
+    also pushes the folder `COLAB` of the site to a branch of its own.
+
+    Args:
+        repo_url: The repository of the site.
+        branch: The branch with the notebooks; none if it is empty.
+        folder: The page's path without its suffix, such as ``vision/vit``.
+    """
+    match = re.fullmatch(
+        r"https://github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?", repo_url or ""
+    )
+    if match is None or not branch:
+        return None
+    path = f"{match[1]}/blob/{branch}/{folder}.ipynb"
+    return f"https://colab.research.google.com/github/{path}"
+
+
+def about_page(entry: Entry) -> str:
     """Returns the block at the end of a page that says where its outputs come from.
 
     Args:
         entry: The executed page.
-        source_url: Where the page's source can be seen, if anywhere.
-        notebook: Name of the notebook to download, beside the page.
-        script: Name of the script to download, beside the page.
     """
     known = entry.provenance
     commit = known["commit"]
@@ -168,18 +278,11 @@ def about_page(entry: Entry, source_url: str | None, notebook: str, script: str)
     ]
     if known["data"]:
         rows.insert(5, ("Data", ", ".join(f"`{name}`" for name in known["data"])))
-    links = [
-        f'<a href="{notebook}" download>Download the notebook</a>',
-        f'<a href="{script}" download>Download the script</a>',
-    ]
-    if source_url:
-        links.append(f'<a href="{source_url}">View the source</a>')
     table = "\n".join(f"    | {name} | {text} |" for name, text in rows)
     return (
         '??? info "How this page was made"\n\n'
         "    The build ran every cell of this page. What you see is what came out.\n\n"
-        f"    | | |\n    |---|---|\n{table}\n\n"
-        f"    {' · '.join(links)}\n"
+        f"    | | |\n    |---|---|\n{table}\n"
     )
 
 

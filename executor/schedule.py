@@ -180,6 +180,8 @@ class Runner:
                     outcome[page] = future.result()
                 except PageError as error:
                     outcome[page] = error
+                except OSError as error:
+                    outcome[page] = PageError(page, f"the run broke down: {error}")
         except BaseException:
             for future in futures.values():
                 future.cancel()
@@ -188,6 +190,8 @@ class Runner:
 
     def close(self) -> None:
         """Stops what runs, waits until it has tidied up, and ends the zygote."""
+        if self._loop.is_closed():
+            return
         stopped = asyncio.run_coroutine_threadsafe(self._stop_all(), self._loop)
         with contextlib.suppress(TimeoutError):
             stopped.result(_CLOSE_SECONDS)
@@ -205,6 +209,12 @@ class Runner:
                 task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        # nbclient leaves a task behind when it is cancelled.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest)
 
     async def _wait_and_run(self, job: Job, notify: Notify) -> Entry:
         task = asyncio.current_task()

@@ -7,6 +7,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 
 from executor.files import write_atomically
 from executor.project import Project, State
@@ -54,13 +56,22 @@ def shard_of(project: Project, states: Sequence[State], shard: Shard) -> list[St
     known = sorted(f"{state.page.uri} {state.key.digest}" for state in states)
     name = hashlib.sha256(json.dumps([shard.count, known]).encode()).hexdigest()[:16]
     path = project.cache.folder / f"shards-{name}.json"
-    try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    parts = _read(path)
+    uris = sorted(state.page.uri for state in states)
+    if len(parts) != shard.count or sorted(chain.from_iterable(parts)) != uris:
         parts = split(project, states, shard.count)
         write_atomically(path, json.dumps(parts).encode())
     mine = set(parts[shard.index - 1])
     return [state for state in states if state.page.uri in mine]
+
+
+def _read(path: Path) -> list[list[str]]:
+    """Returns the parts in a file, or none if it is missing or damaged."""
+    try:
+        parts = json.loads(path.read_text(encoding="utf-8"))
+        return [[str(uri) for uri in part] for part in parts]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def split(project: Project, states: Sequence[State], count: int) -> list[list[str]]:

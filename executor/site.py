@@ -23,8 +23,16 @@ from executor.errors import PageError
 from executor.files import write_if_changed
 from executor.packages import Packages
 from executor.pages import page_id
+from executor.portable import PortableValues
 from executor.project import Project
-from executor.reference import ReferencePage, reference_pages, title_of
+from executor.reference import (
+    ReferencePage,
+    finish_reference,
+    functions_of,
+    reference_pages,
+    title_of,
+    users_of,
+)
 from executor.values import Values
 
 log = logging.getLogger("mkdocs.executor")
@@ -126,28 +134,44 @@ class Site:
         folder = program.page.uri.removesuffix(".py")
         stem = folder.rpartition("/")[2]
         source = None
-        if config.edit_uri:
-            source = urljoin(
-                urljoin(config.repo_url or "", config.edit_uri), f"{folder}.py"
-            )
-        about = publish.about_page(entry, source, f"{stem}.ipynb", f"{stem}.py")
-        notebook = publish.site_notebook(program, entry, self.values, about)
+        if config.repo_url and config.edit_uri:
+            edit = urljoin(urljoin(config.repo_url, config.edit_uri), f"{folder}.py")
+            source = edit.replace("/edit/", "/blob/", 1)
+        colab = None
+        if not program.page.settings.data:  # which Colab does not have
+            branch = str(config.extra.get("notebooks_branch") or "")
+            colab = publish.colab_url(config.repo_url, branch, folder)
+        tools = publish.tools(
+            f"{stem}.ipynb", f"{stem}.py", colab_url=colab, source_url=source
+        )
+        functions = functions_of(self.project.root, program)
+        notebook = publish.site_notebook(
+            program, entry, self.values, functions + publish.about_page(entry), tools
+        )
         figures = self._add_notebook(files, config, program.page.uri, notebook)
         pins = Packages(self.project.root / "constraints.txt").pins
+        pins = {name: pins[name] for name in entry.provenance["packages"] if name in pins}
         note = publish.note_for_download(
             program,
             entry,
             urljoin(config.site_url or "", f"{folder}/"),
-            {name: pins[name] for name in entry.provenance["packages"] if name in pins},
+            pins,
             config.site_name,
         )
+        portable = PortableValues(
+            self.values, self.ledger, program.page.uri, config.site_url or ""
+        )
         beside: dict[str, bytes | str] = {
-            f"{stem}.ipynb": publish.download_notebook(program, entry, self.values, note),
-            f"{stem}.py": publish.download_script(program, self.values, note),
+            f"{stem}.ipynb": publish.download_notebook(program, entry, portable, note),
+            f"{stem}.py": publish.download_script(program, portable, note),
             **figures,
         }
         for name, content in beside.items():
             files.append(File.generated(config, f"{folder}/{name}", content=content))
+        if colab:
+            path = f"{publish.COLAB}/{folder}.ipynb"
+            text = publish.colab_notebook(program, entry, portable, note, pins)
+            files.append(File.generated(config, path, content=text))
 
     def _add_failed(
         self,
@@ -188,13 +212,16 @@ class Site:
 
     def _add_reference(self, files: Files, config: MkDocsConfig) -> None:
         pages = self._reference_pages()
+        users = str(
+            users_of(view.program for view in self.views.values() if view.program)
+        )
         for page in pages:
             self._add_generated(files, config, page.uri, page.markdown)
             # mkdocstrings reads the module itself.
             module = self._module_of(page.uri)
             if module.is_file():
                 source = module.read_text(encoding="utf-8", errors="replace")
-                self.shown[page.uri] = _digest(page.markdown + source)
+                self.shown[page.uri] = _digest(page.markdown + source + users)
         for entry in config.nav or []:
             if isinstance(entry, dict):
                 for title, target in entry.items():
@@ -256,6 +283,13 @@ class Site:
         for uri, markdown in pages.items():
             self._add_generated(files, config, uri, markdown)
 
+    def finish(self, html: str, uri: str) -> str:
+        """Completes the HTML of a page of the reference; returns any other as it is."""
+        if not is_reference(uri):
+            return html
+        programs = [view.program for view in self.views.values() if view.program]
+        return finish_reference(self.project.root, html, uri, users_of(programs))
+
     def prose(self, markdown: str, uri: str, sources_url: str) -> str:
         """Fills values and sources into the Markdown of a page.
 
@@ -309,8 +343,9 @@ def _syntax_error(root: Path) -> PageError | None:
         try:
             ast.parse(path.read_text(encoding="utf-8"))
         except SyntaxError as error:
-            return PageError(f"{place}:{error.lineno}", f"not valid Python: {error.msg}")
-        except ValueError as error:  # not UTF-8, or with null characters
+            line = f":{error.lineno}" if error.lineno else ""
+            return PageError(f"{place}{line}", f"not valid Python: {error.msg}")
+        except ValueError as error:  # not UTF-8
             return PageError(place, f"not valid Python: {error}")
     return None
 

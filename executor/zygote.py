@@ -180,3 +180,4 @@ if __name__ == "__main__":
     sys.path.pop(0)  # the folder of this file: not for pages to import from
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     serve(socket.socket(fileno=int(sys.argv[1])))
+    os._exit(0)  # to take torch apart in good order takes seconds

@@ -15,7 +15,7 @@ from executor.claims.ledger import (
     load,
     short_count,
 )
-from executor.claims.marks import cited, render, tooltip
+from executor.claims.marks import cited, plain, render, tooltip
 from executor.claims.overview import bibliography, freshness, stale, uncited
 from executor.claims.prose import Problem, check_prose
 from executor.claims.timeline import counts, expand, timeline
@@ -34,6 +34,7 @@ __all__ = [
     "freshness",
     "human_date",
     "load",
+    "plain",
     "render",
     "short_count",
     "stale",

