@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             compared, broken = compare(work / "table", options)
             said |= compared
         context = environment(work, command)
-        part = "serve" if options.serve else "growth" if options.growth else "table"
-        said[f"{part}-context"] = context
+        parts = [part for part in ("serve", "growth") if getattr(options, part)]
+        said |= {f"{part}-context": context for part in parts or ["table"]}
         log.print(f"\n{context}")
         if options.write and not broken:
             PAGE.write_text(

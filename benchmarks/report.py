@@ -183,8 +183,9 @@ def names(text: str) -> list[str]:
 def fill(text: str, said: Mapping[str, str]) -> str:
     """Replaces what stands between the markers of the page; all else stays as it is.
 
-    A place reads ``<!-- benchmark: NAME -->…<!-- /benchmark -->``. Places that this run
-    has nothing for keep what they hold.
+    A place reads ``<!-- benchmark: NAME -->…<!-- /benchmark -->``, in a line or, for
+    tables and the like, from the start of one. Places that this run has nothing for keep
+    what they hold.
 
     Args:
         text: The page.
@@ -203,7 +204,8 @@ def fill(text: str, said: Mapping[str, str]) -> str:
         body = said.get(match["name"])
         if body is None:
             return match[0]
-        if "\n" in body:
+        # At the start of a line, Markdown takes the marker for a block of its own.
+        if match.start() == 0 or text[match.start() - 1] == "\n":
             body = f"\n\n{body}\n\n"
         return f"{match['start']}{body}{match['end']}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 import sys
 from pathlib import Path
@@ -19,10 +20,12 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from executor import claims, codelinks, dates, glossary, sample
+from executor import claims, codelinks, dates, glossary, publish, sample
 from executor.errors import PageError
 from executor.packages import Packages
 from executor.site import FRESHNESS, SOURCES, Site, View, is_reference
+
+log = logging.getLogger("mkdocs.executor")
 
 _TITLE = re.compile(r"</h1>")
 _HEADINGS = {
@@ -89,6 +92,9 @@ def on_page_markdown(
     try:
         return sample.fill(markdown, site.views, site.values, uri)
     except PageError as error:
+        if site.tolerant:
+            log.error("%s", error)
+            return publish.failure(error)
         raise PluginError(str(error)) from error
 
 

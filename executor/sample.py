@@ -56,6 +56,7 @@ def _sample(
     ]
     if not 1 <= number <= len(cells):
         raise PageError(place, f"{uri} has {len(cells)} cells; saw {number}")
+    needed = [cells[block - 1] for block in cells[number - 1].metadata["needs"]]
     alone = nbformat.v4.new_notebook(cells=[cells[number - 1]])
     (cell,) = render.prepare(alone, "sample")[0].cells
     texts = [output.get("text", "") for output in cell.outputs]
@@ -75,8 +76,22 @@ def _sample(
     made += packages
     output = html.escape("".join(texts).rstrip("\n"), quote=False).replace("\n", "&#10;")
     return (
+        f"{_copied_with(cell.source, [earlier.source for earlier in needed])}"
         f"{fence} {{ .python .sample-code }}\n{cell.source}\n{fence}\n\n"
         '<div class="output output--last sample-output"><pre role="group" tabindex="0" '
         f'aria-label="Output">{output}</pre></div>\n\n'
         f'<p class="sample-made">{html.escape(" · ".join(made))}</p>\n'
+    )
+
+
+def _copied_with(source: str, needed: list[str]) -> str:
+    """Returns a hidden element with what the copy button of the next block gives."""
+    if not needed:
+        return ""
+    text = "\n\n".join(part.rstrip() for part in (*needed, source))
+    escaped = html.escape(text).replace("\n", "&#10;")
+    noun = "block" if len(needed) == 1 else "blocks"
+    return (
+        f'<div class="copy-source" hidden data-copied="{len(needed)} earlier {noun}" '
+        f'data-text="{escaped}"></div>\n\n'
     )

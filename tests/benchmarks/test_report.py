@@ -1,5 +1,7 @@
 """Figures reach the page between its markers, and nowhere else."""
 
+import re
+
 import pytest
 
 from benchmarks import report
@@ -11,7 +13,7 @@ TEXT = """\
 # Title
 
 It took <!-- benchmark: cold -->1 s<!-- /benchmark --> here, and
-<!-- benchmark: other -->2 s<!-- /benchmark --> there.
+there <!-- benchmark: other -->2 s<!-- /benchmark -->.
 
 <!-- benchmark: table -->
 
@@ -92,6 +94,16 @@ def test_where_others_are_better_is_said() -> None:
     assert "mkdocs-jupyter took 1.0 GB against 2.0 GB." in better
     assert "pool" not in better
     assert "no other tool" in report.better(Results())
+
+
+def test_a_line_of_the_page_starts_with_a_marker_only_if_that_is_a_block() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+
+    for match in re.finditer(r"^<!-- (/?benchmark).*", text, re.MULTILINE):
+        assert match[0].endswith("-->")
+        assert match[0].count("<!--") == 1
+        assert text[: match.start()].endswith("\n\n")
+        assert text[match.end() :].startswith("\n\n") or text[match.end() :] == "\n"
 
 
 def test_growth_gives_the_time_of_a_page() -> None:

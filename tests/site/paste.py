@@ -185,5 +185,7 @@ def copied(tab: Tab, url: str) -> list[Paste]:
         parts = tuple(block["parts"])
         # Parts are only for speed: what counts is the text.
         whole = "\n\n".join(parts) == text
-        pastes.append(Paste(f"{url} button {number + 1}", parts if whole else (text,)))
+        pastes.append(
+            Paste(f"{url or 'index'} button {number + 1}", parts if whole else (text,))
+        )
     return pastes

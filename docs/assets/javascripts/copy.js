@@ -1,7 +1,8 @@
 /* What a copy button gives runs alone. A block of a page that needs earlier blocks is copied
-   with them: data-needs holds their numbers (executor/needs.py). Source code in the
-   reference carries what is copied in data-copy (executor/reference.py). Material copies
-   data-copy of the block around its button, where there is one. */
+   with them: data-needs holds their numbers (executor/needs.py). A block of one page that
+   another shows has what is copied in an element before it (executor/sample.py), source code
+   in the reference has it in data-copy (executor/reference.py). Material copies data-copy of
+   the block around its button, where there is one. */
 (() => {
   const BUTTON = "button[data-md-type=copy]";
   let copied = null;
@@ -22,6 +23,9 @@
 
   /** Joins blocks with those that they need. */
   function join() {
+    for (const { dataset, nextElementSibling: block } of document.querySelectorAll(".copy-source")) {
+      Object.assign(block.dataset, { copy: dataset.text, copied: dataset.copied });
+    }
     for (const block of document.querySelectorAll(".cell[data-needs]:not([data-copy])")) {
       const needed = block.dataset.needs.split(" ");
       const parts = needed.map((number) => document.getElementById(`block-${number}`));

@@ -66,6 +66,14 @@
     for (const nav of root.querySelectorAll(".md-code__nav:not([role])")) nav.role = "none";
   }
 
+  // A reference to a source gets its title when it is pointed at or has the focus.
+  for (const event of ["pointerover", "focusin"]) {
+    document.addEventListener(event, ({ target }) => {
+      const element = target.closest?.("[data-title]");
+      if (element) element.title = element.dataset.title;
+    });
+  }
+
   new MutationObserver(() => name(document)).observe(document.body, {
     childList: true,
     subtree: true,
