@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
@@ -32,6 +33,8 @@ from executor.kernels import Kernels
 _WATCH_SECONDS = 0.1
 _SWEEPS = 3  # for what is started while its parent is being ended
 _START_SECONDS = 120
+_CHILDREN_SECONDS = 1.0
+_HAS_PROC = Path("/proc/self").exists()
 _OUTPUT_SECONDS = 60  # from the end of a cell until its last output is here
 _LAST_LINES = 12
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -99,6 +102,7 @@ async def _execute(
     workplace = folder / "page"
     workplace.mkdir()
     (folder / "tmp").mkdir()
+    (folder / "begun").touch()
     for path in page.settings.data:
         target = workplace / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -175,17 +179,39 @@ class _Client(NotebookClient):
         self.seconds = 0.0
         self.peak_memory = 0
         self.cpu_seconds = 0.0
+        self._children: list[psutil.Process] = []
+        self._children_from = 0.0
         self.started: float | None = None
         self._index = 0
         self._counts: list[int] = []  # index of the cell behind each execution count
 
     async def async_start_new_kernel_client(self) -> KernelClient:
-        client = await super().async_start_new_kernel_client()
+        assert self.km is not None
+        client = self.kc = self.km.client()
+        client.start_channels()
+        await self._wait_until_ready(client)
+        client.allow_stdin = False
         reply = await self.async_wait_for_reply(client.execute(STARTUP, silent=True))
         if reply is None or reply["content"]["status"] != "ok":
             problem = reply["content"].get("evalue") if reply else "no answer"
             raise RuntimeError(f"the kernel could not be prepared: {problem}")
         return client
+
+    async def _wait_until_ready(self, client: KernelClient) -> None:
+        """Waits until the kernel answers on both channels.
+
+        ``KernelClient.wait_for_ready`` pauses for 0.2 s until the second one is silent.
+        """
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end:
+            message = client.kernel_info()
+            if await _answered(client.shell_channel, message, 1.0) and await _answered(
+                client.iopub_channel, message, 0.2
+            ):
+                return
+            if self.km is None or not await ensure_async(self.km.is_alive()):
+                raise RuntimeError("Kernel died before replying to kernel_info")
+        raise RuntimeError(f"Kernel didn't respond in {_START_SECONDS} seconds")
 
     async def async_execute_cell(
         self, cell: NotebookNode, cell_index: int, *args: Any, **kwargs: Any
@@ -243,7 +269,11 @@ class _Client(NotebookClient):
             process = psutil.Process(pid)
             used = process.memory_info().rss
             self.cpu_seconds = max(self.cpu_seconds, sum(process.cpu_times()[:4]))
-            for child in process.children(recursive=True):
+            if time.monotonic() > self._children_from:
+                # To find them takes long, so that it is not done each time.
+                self._children = process.children(recursive=True)
+                self._children_from = time.monotonic() + _CHILDREN_SECONDS
+            for child in self._children:
                 with contextlib.suppress(psutil.Error):
                     used += child.memory_info().rss
         peak = used
@@ -344,15 +374,26 @@ def _kill(pid: int | None, folder: Path) -> None:
     """Ends a kernel and every process that it started, also those that outlived it."""
     if pid is None:
         return
+    since = (folder / "begun").stat().st_mtime - 1
     for _ in range(_SWEEPS):
         victims = [
-            process for process in psutil.process_iter() if _is_of(process, pid, folder)
+            process
+            for process in psutil.process_iter()
+            if _is_new(process.pid, since) and _is_of(process, pid, folder)
         ]
         if not victims:
             return
         for victim in victims:
             with contextlib.suppress(psutil.Error):
                 victim.kill()
+
+
+def _is_new(pid: int, since: float) -> bool:
+    """Tells, cheaply if there is /proc, whether a process may have begun since then."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_ctime >= since
+    except OSError:
+        return not _HAS_PROC
 
 
 def _is_of(process: psutil.Process, pid: int, folder: Path) -> bool:
@@ -371,6 +412,21 @@ def _is_of(process: psutil.Process, pid: int, folder: Path) -> bool:
         return False
 
 
+async def _answered(channel: Any, message: str, seconds: float) -> bool:
+    """Waits for the last answer to a message on a channel."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            answer = await ensure_async(channel.get_msg(timeout=left))
+        except Empty:
+            return False
+        if answer["parent_header"].get("msg_id") == message and (
+            answer["content"].get("execution_state", "idle") == "idle"
+        ):
+            return True
+    return False
+
+
 def _refuse_network(folder: Path, client: _Client) -> None:
     log = folder / "network.log"
     if log.exists():
@@ -385,7 +441,9 @@ def _refuse_network(folder: Path, client: _Client) -> None:
 
 def _tail(log: Path) -> str:
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = log.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
+    # What ipykernel always says comes before.
+    lines = text.rpartition("--existing kernel.json")[2].splitlines()
     return "\n".join(lines[-_LAST_LINES:])

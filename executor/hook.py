@@ -64,6 +64,8 @@ def on_pre_build(config: MkDocsConfig) -> None:
             _site = Site(project, _live.views(project), tolerant=True)
         else:
             _site = Site(project, _execute(project))
+            if problems := _site.problems():
+                raise PluginError(_report(problems))
     except ClaimError as error:
         raise PluginError(f"data/claims: {error}") from error
     config.extra["site"] = _site  # for executor/hook_reading.py

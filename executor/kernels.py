@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import zmq
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
@@ -41,12 +42,15 @@ def can_fork() -> bool:
 def _manager(connection_file: Path) -> AsyncKernelManager:
     # IPC keeps the kernel off the network and starts quicker than TCP.
     config = Config({"KernelManager": {"transport_encryption": "disabled"}})
-    return AsyncKernelManager(
+    manager = AsyncKernelManager(
         kernel_name="python3",
         transport="ipc",
         connection_file=str(connection_file),
         config=config,
     )
+    # The client calls before the kernel listens; by default it calls again after 100 ms.
+    manager.context.setsockopt(zmq.RECONNECT_IVL, 5)
+    return manager
 
 
 class SpawnedKernels:
@@ -203,15 +207,15 @@ class Child:
 
     def __init__(self, pid: int, exited: Future[int]) -> None:
         self.pid = pid
-        self._exited = exited
+        self.exited = exited
 
     def poll(self) -> int | None:
         """Returns the exit status, or None while the process runs."""
-        return self._exited.result() if self._exited.done() else None
+        return self.exited.result() if self.exited.done() else None
 
     def wait(self, timeout: float | None = None) -> int:
         """Waits for the end and returns the exit status."""
-        return self._exited.result(timeout)
+        return self.exited.result(timeout)
 
     def send_signal(self, signum: int) -> None:
         """Sends a signal, unless the process has ended."""
@@ -253,6 +257,15 @@ class _ForkProvisioner(LocalProvisioner):
         self.process = cast("subprocess.Popen[bytes]", child)
         self.pid = self.pgid = child.pid
         return self.connection_info
+
+    async def wait(self) -> int | None:
+        """Waits for the end without polling, since the zygote tells of it."""
+        child = cast("Child | None", self.process)
+        if child is None:
+            return 0
+        status = await asyncio.wrap_future(child.exited)
+        self.process = None
+        return status
 
 
 def _kill_late(fork: asyncio.Future[Child]) -> None:

@@ -49,6 +49,7 @@ FORK_SAFE = frozenset(
 _CLOSE_SECONDS = 10.0
 # What every kernel needs anyway.
 _KERNEL_IMPORTS = [
+    "import ipykernel.debugger",
     "import ipykernel.ipkernel",
     "import ipykernel.kernelapp",
     "import ipykernel.zmqshell",
@@ -244,7 +245,8 @@ class Runner:
             job.key.parts,
             execution.outputs,
             execution.records,
-            provenance_of(self.root, job.program, execution),
+            # Not in the loop: it asks git, and looks the processor up.
+            await asyncio.to_thread(provenance_of, self.root, job.program, execution),
         )
         self.cache.store(entry)
         notify(Event(page.id, "done", time.monotonic() - start))

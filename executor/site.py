@@ -6,6 +6,7 @@ import ast
 import datetime
 import hashlib
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ from executor.values import Values
 
 log = logging.getLogger("mkdocs.executor")
 
+# What benchmarks/ writes into a page stands between these.
+_BENCHMARK = re.compile(r"<!-- /?benchmark[^>]*-->")
 SOURCES = "report/sources.md"
 FRESHNESS = "report/freshness.md"
 
@@ -290,6 +293,30 @@ class Site:
         programs = [view.program for view in self.views.values() if view.program]
         return finish_reference(self.project.root, html, uri, users_of(programs))
 
+    def problems(self) -> list[PageError]:
+        """Returns what is wrong with prose: values and claims that there are not."""
+        texts: list[tuple[str, str, int, str | None]] = []
+        for path in sorted(self.project.docs.rglob("*.md")):
+            place = path.relative_to(self.project.root).as_posix()
+            texts.append((path.read_text(encoding="utf-8"), place, 1, None))
+        for view in self.views.values():
+            for cell in view.program.cells if view.program else ():
+                if cell.cell.kind == "markdown" and view.program:
+                    page = view.program.page
+                    texts.append((cell.source, page.path, cell.cell.line, page.id))
+        errors = []
+        for text, place, line, owner in texts:
+            try:
+                self.values.fill(text, place, line, page=owner)
+            except PageError as error:
+                errors.append(error)
+            errors += [
+                PageError(f"{place}:{line}", f"cites {name}, which data/claims has not")
+                for name in claims.cited(text)
+                if name not in self.ledger
+            ]
+        return errors
+
     def prose(self, markdown: str, uri: str, sources_url: str) -> str:
         """Fills values and sources into the Markdown of a page.
 
@@ -308,6 +335,7 @@ class Site:
             markdown = self.values.fill(markdown, f"docs/{uri}")
             if costs.MARKER in markdown:
                 markdown = markdown.replace(costs.MARKER, costs.table(self.costs, uri))
+        markdown = _BENCHMARK.sub("", markdown)
         if uri == SOURCES:
             return markdown
         try:

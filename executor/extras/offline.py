@@ -19,7 +19,7 @@ SHIM = Path(__file__).with_name("iframe-worker.js")
 
 _ATTRIBUTE = re.compile(r'(\s(?:href|src)=)"([^"#?:]*)([#?][^"]*)?"')
 # Of a font that is preloaded, a browser demands an answer that only servers give.
-_ONLINE = re.compile(r'[ \t]*<link rel="(?:alternate|preload)"[^>]*>\n?')
+_ONLINE = re.compile(r'[ \t]*<link rel="(?:alternate|preload) ?"[^>]*>\n?')
 # With it, the theme's script stops on file:// before it draws diagrams.
 _INSTANT = re.compile(r'"navigation\.instant(?:\.\w+)?", ')
 _LEFT_OUT = re.compile(

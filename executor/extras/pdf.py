@@ -6,7 +6,6 @@ sections. It is printed twice: the second time, the contents know the page numbe
 
 from __future__ import annotations
 
-import hashlib
 import html
 import io
 import mimetypes
@@ -23,7 +22,6 @@ from playwright.sync_api import Error, Page, Route, sync_playwright
 from pypdf import PdfReader
 
 from executor.extras.built import BuiltPage, article
-from executor.files import write_atomically
 
 _ORIGIN = "http://report.invalid/"
 _DOCUMENT = "report.html"
@@ -101,19 +99,17 @@ def report(
     pages: Sequence[BuiltPage],
     *,
     chromium: str,
-    cache: Path,
     name: str,
     about: str,
     address: str,
     style: str,
 ) -> bytes:
-    """Returns the PDF, from the cache if nothing that it shows has changed.
+    """Returns the PDF.
 
     Args:
         site: The built site.
         pages: Its pages in their order; the first is the home page.
         chromium: Path of the browser.
-        cache: Folder of PDFs made before.
         name: The site's name.
         about: One sentence of what it is.
         address: Where the site is on the web, ending in a slash.
@@ -125,15 +121,6 @@ def report(
     shown = [page for page in pages if page.url and page.url not in _LEFT_OUT]
     bodies = [_section(site, page, pages, address) for page in shown]
     cover = _cover(site, pages[0], name, about, address)
-    digest = hashlib.sha256(Path(__file__).read_bytes() + (site / style).read_bytes())
-    for text in (cover, *bodies):
-        digest.update(text.encode())
-        for match in re.finditer(r'<img[^>]* src="/([^"]+)"', text):
-            file = site / unquote(match[1])
-            digest.update(file.read_bytes() if file.is_file() else b"")
-    path = cache / f"{digest.hexdigest()[:32]}.pdf"
-    if path.exists():
-        return path.read_bytes()
     try:
         first = _print(site, chromium, _document(name, style, cover, bodies, shown, {}))
         numbers = _numbers(first, bodies, shown)
@@ -142,9 +129,7 @@ def report(
         )
     except Error as error:
         raise PdfError(f"Chromium could not print the report: {error}") from error
-    data = _DATES.sub(_same_date, second)
-    write_atomically(path, data)
-    return data
+    return _DATES.sub(_same_date, second)
 
 
 def _same_date(match: re.Match[bytes]) -> bytes:

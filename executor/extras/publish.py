@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import html
 import logging
 import os
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +31,7 @@ PDF = "downloads/report.pdf"
 
 _MARK = "<!-- downloads -->"
 _FOLDER = "hugging-face-from-scratch"
+_KEEP = 3
 
 
 @dataclass
@@ -85,36 +91,73 @@ class Extras:
         self._ordered = ordered
 
     def finish(self) -> None:
-        """Adds everything to the site that was just built."""
+        """Adds everything to the site that was just built.
+
+        It takes longer than the build, so it is kept for builds that give the same site.
+        """
         self.pages = [self._built(page) for page in self._ordered]
         style = styles.join(self.site)
+        history = feed.changes(self.root)
+        store = self.root / ".cache" / "report"
+        kept = store / self._digest(history)
+        if not kept.is_dir():
+            store.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=store, prefix="new-") as folder:
+                for name, data in self._make(style, history):
+                    path = Path(folder, "made", name)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(data)
+                with contextlib.suppress(OSError):  # another build was quicker
+                    Path(folder, "made").rename(kept)
+            folders = [path for path in store.iterdir() if path.is_dir()]
+            folders.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in folders[_KEEP:]:
+                shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(kept, self.site, dirs_exist_ok=True)
+        self._write_sizes()
+
+    def _digest(self, history: Sequence[feed.Change]) -> str:
+        """Returns a hash of all that the additions are made from."""
+        digest = hashlib.sha256(repr((self.address, self.chromium, history)).encode())
+        for path in sorted(Path(__file__).parent.iterdir()):
+            digest.update(path.read_bytes() if path.is_file() else b"")
+        for path in sorted(self.site.rglob("*")):
+            # The sitemap holds the time of the build.
+            if path.is_file() and not path.name.startswith("sitemap.xml"):
+                digest.update(path.relative_to(self.site).as_posix().encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:32]
+
+    def _make(
+        self, style: str, history: Sequence[feed.Change]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yields name and content of each file to add."""
         cards = Cards(self.root, self.config.site_name)
         for page in self.pages:
-            self._write(f"assets/cards/{page.name}.png", cards.card(page))
+            yield f"assets/cards/{page.name}.png", cards.card(page)
             body = article(page.read(self.site))
             text = to_markdown(body, self.address + page.url)
-            self._write(f"{page.url}index.md", text.encode())
-        self._write("llms.txt", self._llms().encode())
-        self._write("robots.txt", self._robots().encode())
-        history = feed.changes(self.root)
-        self._write(
+            yield f"{page.url}index.md", text.encode()
+        yield "llms.txt", self._llms().encode()
+        yield "robots.txt", self._robots().encode()
+        yield (
             "feed.xml",
             feed.atom(self.config.site_name, self.address, self.pages, history),
         )
         if self.chromium is not None:
-            data = pdf.report(
-                self.site,
-                self.pages,
-                chromium=self.chromium,
-                cache=self.root / ".cache" / "report",
-                name=self.config.site_name,
-                about=self.config.site_description or "",
-                address=self.address,
-                style=style,
+            yield (
+                PDF,
+                pdf.report(
+                    self.site,
+                    self.pages,
+                    chromium=self.chromium,
+                    name=self.config.site_name,
+                    about=self.config.site_description or "",
+                    address=self.address,
+                    style=style,
+                ),
             )
-            self._write(PDF, data)
-        self._write(ZIP, offline.pack(self.site, _FOLDER))
-        self._write_sizes()
+        yield ZIP, offline.pack(self.site, _FOLDER)
 
     def _built(self, page: Page) -> BuiltPage:
         ancestors = list(page.ancestors)
@@ -154,11 +197,6 @@ class Extras:
 
     def _robots(self) -> str:
         return f"User-agent: *\nAllow: /\n\nSitemap: {self.address}sitemap.xml\n"
-
-    def _write(self, name: str, data: bytes) -> None:
-        path = self.site / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
 
     def _write_sizes(self) -> None:
         """Says on the home page how large the downloads are."""
