@@ -24,6 +24,7 @@ from executor.extras.pdf import PdfError
 from executor.extras.publish import Extras
 
 _CLAIM = re.compile(r'(<(?:a class="claim"|span class="claims__how)[^>]*?) title=')
+_INDENT = re.compile(r"(<(pre|script|style|textarea)\b.*?</\2>)|\n\s+", re.DOTALL)
 
 _serving = False
 _extras: Extras | None = None
@@ -58,11 +59,12 @@ def on_page_markdown(
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Puts what a reference to a source says aside until it is pointed at.
+    """Drops indentation, and puts what references to sources say aside until pointed at.
 
     The theme prepares a tooltip for each title when a page opens. A page with 240 of them
     kept a phone busy for a third of a second; site.js gives the titles back.
     """
+    output = _INDENT.sub(lambda match: match[1] or "\n", output)
     return _CLAIM.sub(r"\1 data-title=", output)
 
 

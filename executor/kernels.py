@@ -115,7 +115,12 @@ class Zygote:
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, str(_ZYGOTE), str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-Xfrozen_modules=off",  # as Jupyter starts kernels, for debuggers
+                    str(_ZYGOTE),
+                    str(theirs.fileno()),
+                ],
                 env=environment,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

@@ -22,6 +22,11 @@ _ATTRIBUTE = re.compile(r'(\s(?:href|src)=)"([^"#?:]*)([#?][^"]*)?"')
 _ONLINE = re.compile(r'[ \t]*<link rel="(?:alternate|preload) ?"[^>]*>\n?')
 # With it, the theme's script stops on file:// before it draws diagrams.
 _INSTANT = re.compile(r'"navigation\.instant(?:\.\w+)?", ')
+_DOWNLOADS = re.compile(
+    r'(?:<h2 id="take-it-along">(?:(?!<h2).)*?</h2>\s*)?'
+    r'<ul class="home-downloads">.*?</ul>',
+    re.DOTALL,
+)
 _LEFT_OUT = re.compile(
     r"(?:.*\.(?:map|gz)|404\.html|sitemap\.xml|robots\.txt|feed\.xml|llms\.txt|.*/?index\.md"
     r"|search/search_index\.json|(?:downloads|notebooks)/.*|assets/cards/.*|assets/javascripts/lunr/.*"
@@ -97,7 +102,7 @@ def _page(name: str, html: str) -> str:
         return f'{start}"{path}{rest}"'
 
     html = _ONLINE.sub("", _ATTRIBUTE.sub(link, html))
-    html = _INSTANT.sub("", html)
+    html = _DOWNLOADS.sub("", _INSTANT.sub("", html))
     root = "../" * name.count("/")
     scripts = f'<script src="{root}assets/javascripts/iframe-worker.js"></script>'
     if 'class="mermaid"' in html:

@@ -51,6 +51,7 @@ def test_kernels_are_not_on_the_network(tmp_path: Path) -> None:
     manager = _manager(tmp_path / "kernel.json")
     assert manager.transport == "ipc"
     assert manager.connection_file == str(tmp_path / "kernel.json")
+    manager.context.destroy()
 
 
 def test_a_fork_has_its_own_session_folder_and_environment(

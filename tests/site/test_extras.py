@@ -54,9 +54,10 @@ def test_every_page_has_its_own_title_and_description(site: Site) -> None:
 def test_every_page_has_a_card(site: Site) -> None:
     for page in written(site):
         address = meta(page, "og:image")
-        image = Image.open(site.root / address.removeprefix(site.base))
+        with Image.open(site.root / address.removeprefix(site.base)) as image:
+            size = image.size
 
-        assert image.size == (1200, 630), page.url
+        assert size == (1200, 630), page.url
         assert meta(page, "og:url") == site.base + page.url
         assert meta(page, "og:title")
         assert meta(page, "og:description") == meta(page, "description")
