@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from executor.extras.pdf import PdfError
 from executor.extras.publish import Extras
 
 _CLAIM = re.compile(r'(<(?:a class="claim"|span class="claims__how)[^>]*?) title=')
+_REGION = re.compile(r'aria-label="([^"]*)" class="output-scroll"')
 _INDENT = re.compile(r"(<(pre|script|style|textarea)\b.*?</\2>)|\n\s+", re.DOTALL)
 
 _serving = False
@@ -59,12 +61,21 @@ def on_page_markdown(
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Drops indentation, and puts what references to sources say aside until pointed at.
+    """Drops indentation, tells equal tables apart, puts titles of sources aside.
 
     The theme prepares a tooltip for each title when a page opens. A page with 240 of them
-    kept a phone busy for a third of a second; site.js gives the titles back.
+    kept a phone busy for a third of a second. site.js gives a source its title back when
+    it is pointed at.
     """
     output = _INDENT.sub(lambda match: match[1] or "\n", output)
+    labels: Counter[str] = Counter()
+
+    def label(match: re.Match[str]) -> str:
+        labels[match[1]] += 1
+        number = f", {labels[match[1]]}" if labels[match[1]] > 1 else ""
+        return f'aria-label="{match[1]}{number}" class="output-scroll"'
+
+    output = _REGION.sub(label, output)
     return _CLAIM.sub(r"\1 data-title=", output)
 
 

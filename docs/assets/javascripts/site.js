@@ -62,6 +62,10 @@
         element.setAttribute("aria-label", label(element));
       }
     }
+    // A table that is wider than the page scrolls, so the keyboard must get there.
+    for (const wrap of root.querySelectorAll(".md-typeset__scrollwrap:not([tabindex])")) {
+      Object.assign(wrap, { tabIndex: 0, role: "group", ariaLabel: "Table" });
+    }
     // A landmark for each copy button would bury the real ones.
     for (const nav of root.querySelectorAll(".md-code__nav:not([role])")) nav.role = "none";
   }
