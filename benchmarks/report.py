@@ -68,7 +68,7 @@ class Results:
 def rows(results: Results) -> list[list[str]]:
     """Returns the comparison as a table, its first row the header."""
     tools = [t for t in (OURS, JUPYTER, MYST, POOL) if (COLD, t) in results.samples]
-    table = [["", *(TITLES[tool] for tool in tools)]]
+    table = [["Build", *(TITLES[tool] for tool in tools)]]
     for case, title in CASES.items():
         table.append([title, *(_cell(results, case, tool) for tool in tools)])
     memory = [results.peak_memory(tool) for tool in tools]

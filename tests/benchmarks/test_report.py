@@ -74,7 +74,7 @@ def test_ratios_are_of_medians() -> None:
 def test_the_table_says_who_shows_old_output() -> None:
     header, *body = report.rows(results())
 
-    assert header == ["", "This site", "mkdocs-jupyter", "nbclient pool"]
+    assert header == ["Build", "This site", "mkdocs-jupyter", "nbclient pool"]
     cells = {row[0]: row[1:] for row in body}
     assert cells[CASES[COLD]] == ["11.0 s", "110 s, 10.0×", "55 s, 5.0×"]
     assert cells[CASES[SHARED]] == [
