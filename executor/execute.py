@@ -366,8 +366,12 @@ async def _stop(
     atexit.unregister(client._cleanup_kernel)
     if client.kc is not None:
         client.kc.stop_channels()
-    if client.km is not None and client.km.has_kernel:
+    if client.km is None:
+        return
+    if client.km.has_kernel:
         await ensure_async(client.km.shutdown_kernel(now=True))
+    else:  # it never started, or has died: what the manager holds stays open otherwise
+        await ensure_async(client.km.cleanup_resources())
 
 
 def _kill(pid: int | None, folder: Path) -> None:

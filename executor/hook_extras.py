@@ -26,7 +26,12 @@ from executor.extras.publish import Extras
 
 _CLAIM = re.compile(r'(<(?:a class="claim"|span class="claims__how)[^>]*?) title=')
 _REGION = re.compile(r'aria-label="([^"]*)" class="output-scroll"')
-_INDENT = re.compile(r"(<(pre|script|style|textarea)\b.*?</\2>)|\n\s+", re.DOTALL)
+# What keeps its white space comes first: whole elements, and tags with their attributes,
+# which may hold code.
+_INDENT = re.compile(
+    r"""(<(pre|script|style|textarea)\b.*?</\2>|<[a-z/!](?:[^>"']|"[^"]*"|'[^']*')*>)|\n\s+""",
+    re.DOTALL | re.IGNORECASE,
+)
 
 _serving = False
 _extras: Extras | None = None

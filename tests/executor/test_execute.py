@@ -553,3 +553,25 @@ def test_a_cancelled_run_ends_its_kernel(
 
     asyncio.run(cancel())
     assert not is_running(int(file.read_text()))
+
+
+def test_a_kernel_that_does_not_start_leaves_nothing_open(
+    project: Any, environment: Any
+) -> None:
+    managers = []
+
+    class Broken(SpawnedKernels):
+        def manager(self, connection_file: Path, log: Path) -> Any:
+            manager = super().manager(connection_file, log)
+
+            async def launch_kernel(*args: Any, **kwargs: Any) -> Any:
+                raise RuntimeError("no process to be had")
+
+            manager.provisioner.launch_kernel = launch_kernel
+            managers.append(manager)
+            return manager
+
+    program = project.program("# %%\n1\n")
+    with pytest.raises(PageError, match="did not start"):
+        asyncio.run(execute(project.root, program, Broken(), environment))
+    assert managers[0].context.closed
