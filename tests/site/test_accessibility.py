@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page as Tab
 from site_checks import ROOT, Open, Site, settle
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 HERE = Path(__file__).resolve().parent
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 from site_checks import Open, Page, Site, colors, settle, visit
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from site_checks import ROOT, Site
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 # Each with a number in its output that its prose and the home page repeat.
 PAGES = {

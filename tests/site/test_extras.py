@@ -13,7 +13,7 @@ from site_checks import Page, Site
 
 from executor.extras import markdown, styles
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 

@@ -11,7 +11,7 @@ import pytest
 from bs4 import Tag
 from site_checks import FILE_CHECKS, ROOT, Page, Site
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 
 def test_the_site_builds(build: tuple[Path, str]) -> None:

@@ -9,7 +9,7 @@ from site_checks import OPEN_SHADOWS, Site, settle
 
 from executor.extras import offline
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 
 @pytest.fixture(scope="module")

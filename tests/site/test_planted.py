@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from site_checks import FILE_CHECKS, Open, Site, serve, visit
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 BASE = "https://site.invalid/report/"
 PAGE = """<!doctype html>

@@ -9,7 +9,7 @@ from bs4 import Tag
 from playwright.sync_api import expect
 from site_checks import Open, Site, visit
 
-pytestmark = [pytest.mark.site, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.site
 
 LISTS = ("glossary/", "report/sources/", "report/freshness/")
 
