@@ -8,10 +8,12 @@ import json
 import logging
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from executor.checkpoints import Manifest, Store, digest_of, manifest_of
 from executor.files import TEMPORARY, write_atomically
 
 log = logging.getLogger("mkdocs.executor")
@@ -34,6 +36,7 @@ class Entry:
         outputs: For each code cell its outputs, in notebook format.
         records: Recorded values by name.
         provenance: How it ran: commit, versions, seconds and so on.
+        checkpoints: The files of each checkpoint that the page saved, with digests.
     """
 
     page: str
@@ -42,10 +45,11 @@ class Entry:
     outputs: list[list[dict[str, Any]]]
     records: dict[str, Any]
     provenance: dict[str, Any]
+    checkpoints: dict[str, Manifest] = field(default_factory=dict)
 
 
 class Cache:
-    """A folder of entries: ``<page id>/<key>.json``.
+    """A folder of entries, ``<page id>/<key>.json``, and of the checkpoints they list.
 
     Args:
         folder: Where entries are kept; it need not exist.
@@ -66,16 +70,45 @@ class Cache:
                 return entry
         return None
 
-    def store(self, entry: Entry) -> None:
-        """Writes an entry and drops the page's oldest ones."""
+    def checkpoints(self, page: str) -> Store:
+        """Returns where the checkpoints of a page are kept."""
+        return Store(self.folder / page / "checkpoints")
+
+    def damage(self, entry: Entry) -> dict[str, str]:
+        """Returns the checkpoints of an entry that are missing or damaged."""
+        store = self.checkpoints(entry.page)
+        found = {name: store.damage(files) for name, files in entry.checkpoints.items()}
+        return {name: problem for name, problem in found.items() if problem}
+
+    def store(
+        self, entry: Entry, checkpoints: Mapping[str, Mapping[str, bytes]] | None = None
+    ) -> None:
+        """Writes an entry and drops the page's oldest ones.
+
+        Args:
+            entry: The entry.
+            checkpoints: The files of the checkpoints that it lists. They are written
+                first, so that an entry which can be read is complete.
+        """
+        files = checkpoints or {}
+        if {name: manifest_of(each) for name, each in files.items()} != entry.checkpoints:
+            raise ValueError(f"{entry.page} lists other checkpoints than it comes with")
+        store = self.checkpoints(entry.page)
+        for each in files.values():
+            store.put(each)
         payload = json.dumps(asdict(entry))
         digest = hashlib.sha256(payload.encode()).hexdigest()
         text = json.dumps({"format": _FORMAT, "digest": digest, "payload": payload})
         path = self._path(entry.page, entry.key)
         write_atomically(path, text.encode())
         _date(path)
-        for old in self._entries(entry.page)[_KEEP:]:
+        entries = self._entries(entry.page)
+        dropped: set[str] = set()
+        for old in entries[_KEEP:]:
+            dropped |= self._checkpoints_of(old)
             old.unlink(missing_ok=True)
+        if dropped:
+            store.drop(dropped - set().union(*map(self._checkpoints_of, entries[:_KEEP])))
         self._tidy(path.parent)
 
     def touch(self, entry: Entry) -> None:
@@ -90,10 +123,23 @@ class Cache:
         for folder in sorted(path for path in other.folder.iterdir() if path.is_dir()):
             for path in reversed(other._entries(folder.name)):
                 entry = other._read(path)
-                if entry is not None:
-                    self.store(entry)
+                if entry is not None and not other.damage(entry):
+                    self.take(other, entry)
                     count += 1
         return count
+
+    def take(self, other: Cache, entry: Entry) -> None:
+        """Stores an entry of another cache, with the checkpoints that it lists."""
+        store = other.checkpoints(entry.page)
+        self.store(
+            entry, {name: store.read(files) for name, files in entry.checkpoints.items()}
+        )
+
+    def _checkpoints_of(self, path: Path) -> set[str]:
+        entry = self._read(path)
+        return (
+            {digest_of(files) for files in entry.checkpoints.values()} if entry else set()
+        )
 
     def _path(self, page: str, key: str) -> Path:
         return self.folder / page / f"{key}.json"

@@ -11,13 +11,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import hub_mirror
+from executor.batch import run, run_stale, with_makers
 from executor.cache import Cache, Entry
-from executor.errors import PageError
+from executor.errors import PageError, reports
 from executor.pages import page_id
-from executor.progress import Progress
 from executor.project import Project, State
-from executor.schedule import Job, Runner
 from executor.shards import Shard, shard_of
 
 log = logging.getLogger("mkdocs.executor")
@@ -130,8 +128,8 @@ def _positive(text: str) -> int:
 
 
 def _status(project: Project, options: argparse.Namespace) -> int:
-    states, errors, unknown = _select(project, options.pages)
-    if unknown:
+    states, errors, everything = _select(project, options.pages)
+    if everything is None:
         return USAGE
     for state in states:
         if state.entry is None:
@@ -144,37 +142,39 @@ def _status(project: Project, options: argparse.Namespace) -> int:
 
 
 def _run(project: Project, options: argparse.Namespace) -> int:
-    states, errors, unknown = _select(project, options.pages)
-    if unknown:
+    states, errors, everything = _select(project, options.pages)
+    if everything is None:
         return USAGE
     if options.shard:
         states = shard_of(project, states, options.shard)
-    wanted = [state for state in states if options.force or state.entry is None]
-    outcome = _execute(project, project.cache, wanted, options.jobs)
+    uris = {state.page.uri for state in states}
+    outcome = run_stale(project, everything, options.jobs, uris, options.force)
     errors += [result for result in outcome.values() if isinstance(result, PageError)]
     _say_errors(errors)
     return FAILED if errors else OK
 
 
 def _verify(project: Project, options: argparse.Namespace) -> int:
-    states, errors, unknown = _select(project, options.pages)
-    if unknown:
+    states, errors, everything = _select(project, options.pages)
+    if everything is None:
         return USAGE
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = _execute(project, Cache(Path(folder)), states, options.jobs)
+    states = with_makers(states, everything)
     differing = 0
-    for state in states:
-        result = outcome[state.page.id]
-        if isinstance(result, PageError):
-            errors.append(result)
-        elif state.entry is None:
-            project.cache.store(result)
-            print(f"new     {state.page.uri}: nothing to compare with; cached now")
-        elif difference := compare(state, state.entry, result):
-            differing += 1
-            print(f"differs {state.page.uri}\n{difference}")
-        elif not options.quiet:
-            print(f"equal   {state.page.uri}")
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Cache(Path(folder))
+        outcome = run(project, cache, states, options.jobs)
+        for state in states:
+            result = outcome[state.page.id]
+            if isinstance(result, PageError):
+                errors.append(result)
+            elif state.entry is None:
+                project.cache.take(cache, result)
+                print(f"new     {state.page.uri}: nothing to compare with; cached now")
+            elif difference := compare(state, state.entry, result):
+                differing += 1
+                print(f"differs {state.page.uri}\n{difference}")
+            elif not options.quiet:
+                print(f"equal   {state.page.uri}")
     _say_errors(errors)
     return FAILED if errors or differing else OK
 
@@ -210,6 +210,8 @@ def compare(state: State, old: Entry, new: Entry) -> str:
             lines += _difference(
                 f"value {name}", old.records.get(name), new.records.get(name)
             )
+    if old.checkpoints != new.checkpoints:
+        lines += _difference("checkpoints", old.checkpoints, new.checkpoints)
     return "\n".join(lines[:_SHOWN_LINES])
 
 
@@ -230,10 +232,14 @@ def _difference(what: str, before: object, after: object) -> list[str]:
 
 def _select(
     project: Project, names: Sequence[str]
-) -> tuple[list[State], list[PageError], bool]:
+) -> tuple[list[State], list[PageError], list[State] | None]:
+    """Returns the pages of these names, what is wrong with others, and all pages.
+
+    The last is None if a name is unknown.
+    """
     states, problems = project.states()
     if not names:
-        return states, list(problems.values()), False
+        return states, list(problems.values()), states
     by_name = {name: state for state in states for name in _names(state.page.uri)}
     broken = {name: error for uri, error in problems.items() for name in _names(uri)}
     chosen: dict[str, State] = {}
@@ -250,29 +256,13 @@ def _select(
             hint = f"; did you mean {', '.join(near)}?" if near else ""
             print(f"no page is called {name}{hint}", file=sys.stderr)
             unknown = True
-    return list(chosen.values()), errors, unknown
+    return list(chosen.values()), errors, None if unknown else states
 
 
 def _names(uri: str) -> tuple[str, str, str]:
     return uri, f"docs/{uri}", page_id(uri)
 
 
-def _execute(
-    project: Project, cache: Cache, states: Sequence[State], jobs: int | None
-) -> dict[str, Entry | PageError]:
-    if not states:
-        return {}
-    hub_mirror.fill(project.root / ".cache" / "huggingface")
-    runner = Runner(project.root, cache, jobs, durations=project.cache)
-    try:
-        with Progress(len(states), runner.jobs) as progress:
-            return runner.run(
-                [Job(state.program, state.key) for state in states], progress.notify
-            )
-    finally:
-        runner.close()
-
-
 def _say_errors(errors: Sequence[PageError]) -> None:
-    for error in errors:
-        print(error, file=sys.stderr)
+    for text in reports(errors):
+        print(text, file=sys.stderr)

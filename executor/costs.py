@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from executor.assemble import Program
+from executor.assemble import Program, syntax_of
 from executor.cache import Entry
 from executor.energy import watt_hours
 from executor.reference import title_of
@@ -47,6 +48,40 @@ def costs_of(pages: Iterable[tuple[Program, Entry]]) -> list[Cost]:
             )
         )
     return sorted(rows, key=lambda row: -row.seconds)
+
+
+def facts_of(program: Program, entry: Entry) -> dict[str, Any]:
+    """Returns what prose may say of a page: ``{{ vision.vit.page.seconds }}``.
+
+    Keys: ``seconds``, ``cpu_seconds``, ``peak_memory`` and ``weight_bytes`` in bytes,
+    ``watt_hours``, and ``lines``, those of code that the page shows.
+    """
+    known = entry.provenance
+    return {
+        "seconds": known["seconds"],
+        "cpu_seconds": known["cpu_seconds"],
+        "peak_memory": known["peak_memory"],
+        "weight_bytes": known["weight_bytes"],
+        "watt_hours": watt_hours(known["cpu_seconds"], known["watts"]),
+        "lines": sum(lines_of(cell.source) for cell in program.code),
+    }
+
+
+def lines_of(source: str) -> int:
+    """Counts lines of code: neither blank lines, nor comments, nor docstrings."""
+    tree = syntax_of(source)
+    docstrings: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and ast.get_docstring(node):
+            text = node.body[0]
+            docstrings |= set(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#")
+        for number, line in enumerate(source.splitlines(), 1)
+        if number not in docstrings
+    )
 
 
 def sums(rows: list[Cost]) -> dict[str, Any]:

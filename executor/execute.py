@@ -12,7 +12,8 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -25,6 +26,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from executor import checkpoints, datafiles
 from executor.assemble import Program, ProgramCell
 from executor.environment import NETWORK_LOG, STARTUP, page_environment
 from executor.errors import PageError
@@ -60,6 +62,7 @@ class Execution:
         seconds: Wall time of the cells, without the start of the kernel.
         peak_memory: Largest resident memory in bytes.
         cpu_seconds: Processor time of the kernel and its children.
+        checkpoints: The files of each checkpoint that the page saved, by path.
     """
 
     outputs: list[list[dict[str, Any]]]
@@ -67,26 +70,33 @@ class Execution:
     seconds: float
     peak_memory: int
     cpu_seconds: float
+    checkpoints: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 async def execute(
-    root: Path, program: Program, kernels: Kernels, environment: dict[str, str]
+    root: Path,
+    program: Program,
+    kernels: Kernels,
+    environment: dict[str, str],
+    used: Mapping[str, Path] | None = None,
 ) -> Execution:
     """Runs a program from its first cell to its last.
 
     Args:
-        root: The project's root, from which declared data files are copied.
+        root: The project's root, from which declared data is copied.
         program: What to run.
         kernels: Where to get a kernel.
         environment: The environment shared by all kernels.
+        used: The folder of each checkpoint that the page uses; it gets copies.
 
     Raises:
         PageError: If a cell raises, a limit is exceeded, the kernel dies, the page uses
-            the network, or a value cannot be recorded.
+            the network, a value cannot be recorded, or a checkpoint that the page saves
+            is not as it must be.
     """
     folder = Path(tempfile.mkdtemp(prefix="page-"))
     try:
-        return await _execute(root, program, kernels, environment, folder)
+        return await _execute(root, program, kernels, environment, folder, used or {})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -97,6 +107,7 @@ async def _execute(
     kernels: Kernels,
     environment: dict[str, str],
     folder: Path,
+    used: Mapping[str, Path],
 ) -> Execution:
     page = program.page
     workplace = folder / "page"
@@ -104,9 +115,9 @@ async def _execute(
     (folder / "tmp").mkdir()
     (folder / "begun").touch()
     for path in page.settings.data:
-        target = workplace / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / path, target)
+        datafiles.copy(root, page.path, path, workplace)
+    for name, kept in used.items():
+        shutil.copytree(kept, workplace / checkpoints.FOLDER / name)
     manager = kernels.manager(folder / "kernel.json", folder / "kernel.log")
     client = _Client(program, manager)
     env = {**environment, **page_environment(folder), "PWD": str(workplace)}
@@ -153,6 +164,10 @@ async def _execute(
         round(client.seconds, 3),
         client.peak_memory,
         round(client.cpu_seconds, 3),
+        {
+            name: checkpoints.collect(page.path, workplace, name)
+            for name in page.settings.saves
+        },
     )
 
 

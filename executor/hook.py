@@ -25,13 +25,11 @@ from mkdocs.utils import get_relative_url
 
 import hub_mirror
 from executor import publish, render
-from executor.cache import Entry
+from executor.batch import run_stale
 from executor.claims import ClaimError
-from executor.errors import PageError
+from executor.errors import NotRunError, PageError, reports
 from executor.live import Live
-from executor.progress import Progress
 from executor.project import Project
-from executor.schedule import Job, Runner
 from executor.site import SOURCES, Site, View
 
 log = logging.getLogger("mkdocs.executor")
@@ -141,22 +139,15 @@ def _execute(project: Project) -> dict[str, View]:
         PluginError: If a page failed; the others have run and are cached.
     """
     states, problems = project.states()
-    stale = [Job(state.program, state.key) for state in states if state.entry is None]
-    outcome: dict[str, Entry | PageError] = {}
-    if stale:
-        runner = Runner(project.root, project.cache)
-        try:
-            with Progress(len(stale), runner.jobs) as progress:
-                outcome = runner.run(stale, progress.notify)
-        finally:
-            runner.close()
+    outcome = run_stale(project, states)
     errors = list(problems.values())
     views = {}
     for state in states:
-        result = state.entry or outcome[state.page.id]
+        result = outcome.get(state.page.id, state.entry)
         if isinstance(result, PageError):
             errors.append(result)
         else:
+            assert result is not None  # every page that had no entry has run
             views[state.page.uri] = View(state.program, result)
     if errors:
         raise PluginError(_report(errors))
@@ -164,8 +155,9 @@ def _execute(project: Project) -> dict[str, View]:
 
 
 def _report(errors: list[PageError]) -> str:
-    count = "1 page" if len(errors) == 1 else f"{len(errors)} pages"
-    return f"{count} failed:\n\n" + "\n\n".join(str(error) for error in errors)
+    failed = sum(not isinstance(error, NotRunError) for error in errors)
+    count = "1 page" if failed == 1 else f"{failed} pages"
+    return f"{count} failed:\n\n" + "\n\n".join(reports(errors))
 
 
 def _root(config: MkDocsConfig) -> Path:

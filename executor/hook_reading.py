@@ -90,7 +90,7 @@ def on_page_markdown(
     _facts[uri] = len(set(claims.cited(markdown)))
     site: Site = config.extra["site"]
     try:
-        return sample.fill(markdown, site.views, site.values, uri)
+        return sample.fill(markdown, site.views, site.values, uri, config.site_url or "")
     except PageError as error:
         if site.tolerant:
             log.error("%s", error)

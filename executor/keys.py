@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from executor import datafiles
 from executor.assemble import Program
 from executor.environment import FIXED, STARTUP
 from executor.errors import PageError
 from executor.packages import Packages
 
 # Raise when the executor runs pages differently, so that their outputs may differ.
-_EXECUTION = "1"
+_EXECUTION = "2"
 # Packages of the kernel that every page runs in, and that shape what it displays.
 _KERNEL = ("ipykernel", "ipython", "matplotlib-inline")
 _STYLE = Path(__file__).with_name("matplotlibrc")
@@ -35,10 +37,22 @@ class Key:
     parts: dict[str, dict[str, str]]
 
 
-def key_of(root: Path, program: Program, packages: Packages) -> Key:
+def key_of(
+    root: Path,
+    program: Program,
+    packages: Packages,
+    checkpoints: Mapping[str, str] | None = None,
+) -> Key:
     """Computes the key of a program.
 
     Prose, alt texts, limits and the position of cells in the file are not in it.
+
+    Args:
+        root: The project's root.
+        program: The page.
+        packages: What is installed.
+        checkpoints: For each checkpoint that the page uses, the digest of the key of the
+            page that saves it.
 
     Raises:
         PageError: If declared data or weights are unknown.
@@ -59,10 +73,15 @@ def key_of(root: Path, program: Program, packages: Packages) -> Key:
         "definitions": _definitions(program),
         "program": {"source": _digest([cell.source for cell in program.code])},
         "packages": packages.of(program),
-        "data": {path: _file(root, page.path, path) for path in page.settings.data},
+        "data": {
+            path: datafiles.digest_of(root, page.path, path)
+            for path in page.settings.data
+        },
         "weights": {
             hub_id: _weights(page.path, hub_id) for hub_id in page.settings.weights
         },
+        "checkpoints": dict(checkpoints or {}),
+        "saves": dict.fromkeys(page.settings.saves, "saved"),
     }
     return Key(_digest(parts), parts)
 
@@ -80,6 +99,10 @@ def changes(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> l
         )
     for kind in ("data", "weights"):
         reasons += [f"{name} {verb}" for name, verb, _, _ in _differing(old, new, kind)]
+    for kind, what in (("checkpoints", "checkpoint"), ("saves", "saved checkpoint")):
+        reasons += [
+            f"{what} {name} {verb}" for name, verb, _, _ in _differing(old, new, kind)
+        ]
     for name, _, before, after in _differing(old, new, "environment"):
         if name == "python":
             reasons.append(f"Python {before} → {after}")
@@ -123,21 +146,6 @@ def _digest(value: Any) -> str:
 def _executor() -> str:
     style = _STYLE.read_text(encoding="utf-8") if _STYLE.exists() else ""
     return _digest([_EXECUTION, STARTUP, FIXED, style])
-
-
-def _file(root: Path, page: str, path: str) -> str:
-    target = (root / path).resolve()
-    pure = PurePosixPath(path)
-    if (
-        pure.is_absolute()
-        or ".." in pure.parts
-        or not target.is_relative_to(root.resolve())
-        or not target.is_file()
-    ):
-        raise PageError(
-            page, f"executor.data names {path}, which is not a file of the project"
-        )
-    return hashlib.sha256(target.read_bytes()).hexdigest()
 
 
 def _weights(page: str, hub_id: str) -> str:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ from watchdog.observers import Observer
 
 from executor import costs
 from executor.cache import Entry
-from executor.errors import PageError
+from executor.errors import NotRunError, PageError
 from executor.project import Project, State
-from executor.schedule import Event, Job, Runner
+from executor.schedule import Event, Job, Runner, ranks_of
 from executor.site import Site, View
 
 log = logging.getLogger("mkdocs.executor")
@@ -74,7 +74,7 @@ class Live:
             self._update()
         if self._wait_for_quick_ones():
             states = [
-                State(state.program, state.key, state.entry or self._result(state))
+                replace(state, entry=state.entry or self._result(state))
                 for state in states
             ]
         views = {uri: View(None, error=error) for uri, error in problems.items()}
@@ -98,9 +98,16 @@ class Live:
                 if page not in wanted or wanted[page].key.digest != run.key:
                     del self._runs[page]
                     run.future.cancel()
-            for page, state in wanted.items():
+            # Those whose checkpoints others wait for first.
+            jobs = [
+                Job(state.program, state.key, state.sources) for state in wanted.values()
+            ]
+            ranks = ranks_of(jobs, self._runner.expected_seconds)
+            for page in sorted(wanted, key=lambda page: ranks[page]):
+                state = wanted[page]
                 if page not in self._runs:
-                    future = self._runner.submit(Job(state.program, state.key), _say)
+                    job = Job(state.program, state.key, state.sources)
+                    future = self._runner.submit(job, _say)
                     self._runs[page] = _Run(state.key.digest, future)
                     future.add_done_callback(self._done(page, state.key.digest))
 
@@ -117,7 +124,9 @@ class Live:
                     return
                 except PageError as error:
                     self._failures[page] = (key, error)
-                    log.error("%s", error)
+                    # Of pages that only wait for one that failed, nobody needs an error.
+                    quiet = isinstance(error, NotRunError)
+                    log.log(logging.INFO if quiet else logging.ERROR, "%s", error)
                 except Exception as error:
                     log.exception("Running %s broke down", page)
                     self._failures[page] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jupytext
@@ -19,7 +19,8 @@ _QUOTES = {'"""', "'''", 'r"""', "r'''"}
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
-_SETTINGS = {"timeout", "memory_gb", "weights", "data"}
+_SETTINGS = {"timeout", "memory_gb", "weights", "data", "checkpoints", "saves"}
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _CELL_OPTIONS = {"alt", "record", "volatile"}
 
 
@@ -46,12 +47,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a page may use: seconds, gigabytes (10**9 bytes), Hub ids and data files."""
+    """What a page may use, and what it makes for others.
+
+    Attributes:
+        timeout: Seconds.
+        memory_gb: Gigabytes, of 10**9 bytes.
+        weights: Hub ids.
+        data: Files and folders of the project.
+        checkpoints: Checkpoints of other pages, which it finds in ``checkpoints/``.
+        saves: Checkpoints that it writes to ``checkpoints/``.
+    """
 
     timeout: float = 120.0
     memory_gb: float = 3.0
     weights: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    saves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +208,7 @@ def _settings(place: str, lines: list[str], value: object) -> Settings:
                 f"{place}:{_line_of(lines, key)}",
                 f"executor.{key} must be a positive number; saw {number!r}",
             )
-    for key in ("weights", "data"):
+    for key in ("weights", "data", "checkpoints", "saves"):
         names = value.get(key, [])
         if not isinstance(names, list) or not all(
             isinstance(name, str) for name in names
@@ -205,8 +217,18 @@ def _settings(place: str, lines: list[str], value: object) -> Settings:
                 f"{place}:{_line_of(lines, key)}",
                 f"executor.{key} must be a list of names; saw {names!r}",
             )
+        for name in names if key in ("checkpoints", "saves") else ():
+            if not _NAME.fullmatch(name):
+                raise PageError(
+                    f"{place}:{_line_of(lines, key)}",
+                    f"executor.{key} names {name!r}; the name of a checkpoint has small "
+                    "letters, digits and single hyphens, such as mask-rcnn",
+                )
+    if isinstance(value.get("data"), list):
+        # A slash at the end says that it is a folder, and nothing else.
+        value = value | {"data": [str(PurePosixPath(path)) for path in value["data"]]}
     given: dict[str, Any] = {
-        key: tuple(item) if isinstance(item, list) else float(item)
+        key: tuple(dict.fromkeys(item)) if isinstance(item, list) else float(item)
         for key, item in value.items()
     }
     return Settings(**given)

@@ -7,13 +7,14 @@ import datetime
 import os
 import platform
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hub_mirror
 from executor.assemble import Program, syntax_of
+from executor.checkpoints import digest_of, manifest_of
 from executor.energy import watts_per_core
 from executor.execute import Execution
 from executor.packages import installed_versions
@@ -21,14 +22,29 @@ from executor.packages import installed_versions
 _SEEDERS = {"set_seed", "manual_seed", "default_rng", "seed"}
 
 
-def provenance_of(root: Path, program: Program, execution: Execution) -> dict[str, Any]:
+def provenance_of(
+    root: Path,
+    program: Program,
+    execution: Execution,
+    used: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
     """Returns what is to be known about an execution, as JSON values.
 
     Keys: ``commit`` (with ``+`` when the work tree differs from it, None outside git),
     ``date`` (UTC), ``python``, ``packages``, ``seeds``, ``weights``, ``data``,
-    ``processor``, ``cores``, ``seconds``, ``cpu_seconds``, ``watts`` (of a busy core, as
-    estimated), ``peak_memory`` and ``weight_bytes`` (what the weights' files hold).
+    ``checkpoints_used`` (by name ``page``, ``digest`` and ``bytes``),
+    ``checkpoints_made`` (by name ``digest`` and ``bytes``), ``processor``, ``cores``,
+    ``seconds``, ``cpu_seconds``, ``watts`` (of a busy core, as estimated),
+    ``peak_memory`` and ``weight_bytes`` (what the weights and checkpoints that the page
+    reads hold).
+
+    Args:
+        root: The project's root.
+        program: The page.
+        execution: What came of running it.
+        used: What is known of the checkpoints that it uses.
     """
+    found = {name: dict(known) for name, known in (used or {}).items()}
     page = program.page
     return {
         "commit": commit(root),
@@ -38,13 +54,22 @@ def provenance_of(root: Path, program: Program, execution: Execution) -> dict[st
         "seeds": seeds(program),
         "weights": list(page.settings.weights),
         "data": list(page.settings.data),
+        "checkpoints_used": found,
+        "checkpoints_made": {
+            name: {
+                "digest": digest_of(manifest_of(files)),
+                "bytes": sum(map(len, files.values())),
+            }
+            for name, files in execution.checkpoints.items()
+        },
         "processor": processor(),
         "cores": os.cpu_count(),
         "seconds": execution.seconds,
         "cpu_seconds": execution.cpu_seconds,
         "watts": watts_per_core(),
         "peak_memory": execution.peak_memory,
-        "weight_bytes": weight_bytes(page.settings.weights),
+        "weight_bytes": weight_bytes(page.settings.weights)
+        + sum(known["bytes"] for known in found.values()),
     }
 
 

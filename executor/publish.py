@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Sequence
 
 import jupytext
 import nbformat
@@ -14,9 +16,12 @@ from executor.cache import Entry
 from executor.energy import watt_hours
 from executor.errors import PageError
 from executor.needs import needs
+from executor.offers import NAMES, declared, fetch_code, fetched_by_blocks
 from executor.values import Values
 
 _TITLE = re.compile(r"^# .+$", re.MULTILINE)
+FETCH = "fetch"
+"""Tag of the cell of a download that fetches what the page reads."""
 COLAB = "notebooks"
 """Folder of the site with the notebooks for Google Colab."""
 
@@ -38,7 +43,12 @@ def failure(error: PageError) -> str:
 
 
 def site_notebook(
-    program: Program, entry: Entry | None, values: Values, block: str, top: str = ""
+    program: Program,
+    entry: Entry | None,
+    values: Values,
+    block: str,
+    top: str = "",
+    site_url: str = "",
 ) -> NotebookNode:
     """Returns the notebook that becomes a page of the site.
 
@@ -49,6 +59,7 @@ def site_notebook(
         block: Markdown that goes to the end of the page when there are outputs, and
             below its title when there are none.
         top: Markdown that goes below the title in any case.
+        site_url: Address of the published site, from which copied blocks fetch files.
     """
     notebook = _notebook(program, entry, values)
     meta = program.page.meta
@@ -66,7 +77,8 @@ def site_notebook(
         if entry is not None:
             cell.metadata["alt"] = list(source.cell.alt)
         cell.metadata["place"] = f"{program.page.path}:{source.cell.line}"
-    _number_blocks(notebook, program)
+    if _number_blocks(notebook, program):
+        top += _fetch_source(site_url)
     if top:
         _insert_below_title(notebook, nbformat.v4.new_markdown_cell(top))
     cell = nbformat.v4.new_markdown_cell(block)
@@ -77,7 +89,9 @@ def site_notebook(
     return _with_ids(notebook)
 
 
-def download_notebook(program: Program, entry: Entry, values: Values, note: str) -> str:
+def download_notebook(
+    program: Program, entry: Entry, values: Values, note: str, fetch: str = ""
+) -> str:
     """Returns the notebook that readers download, as JSON: it needs nothing but packages.
 
     Args:
@@ -85,14 +99,20 @@ def download_notebook(program: Program, entry: Entry, values: Values, note: str)
         entry: Its outputs.
         values: What ``{{ … }}`` in its prose stands for.
         note: Markdown that goes to the start: where it is from and what to install.
+        fetch: Code that fetches what the page reads, if it reads anything.
     """
     notebook = _notebook(program, entry, values)
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(note))
+    notebook.cells[:0] = _head(note, fetch)
     return str(nbformat.writes(_with_ids(notebook))) + "\n"
 
 
 def colab_notebook(
-    program: Program, entry: Entry, values: Values, note: str, pins: dict[str, str]
+    program: Program,
+    entry: Entry,
+    values: Values,
+    note: str,
+    pins: dict[str, str],
+    fetch: str = "",
 ) -> str:
     """Returns the notebook for Google Colab: the download, after a cell that installs.
 
@@ -102,9 +122,10 @@ def colab_notebook(
         values: What ``{{ … }}`` in its prose stands for.
         note: Markdown that goes to the start.
         pins: The packages to install, with versions.
+        fetch: Code that fetches what the page reads, if it reads anything.
     """
     notebook = nbformat.reads(
-        download_notebook(program, entry, values, note), as_version=4
+        download_notebook(program, entry, values, note, fetch), as_version=4
     )
     install = nbformat.v4.new_code_cell(
         "# The versions that made the outputs below. If Colab asks for it, restart the\n"
@@ -116,12 +137,21 @@ def colab_notebook(
     return str(nbformat.writes(_with_ids(notebook))) + "\n"
 
 
-def download_script(program: Program, values: Values, note: str) -> str:
+def download_script(program: Program, values: Values, note: str, fetch: str = "") -> str:
     """Returns the script that readers download: the same code, prose as comments."""
     notebook = _notebook(program, None, values)
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(note))
+    notebook.cells[:0] = _head(note, fetch)
     text = str(jupytext.writes(notebook, fmt="py:percent"))
     return re.sub(r"\A# ---\n.*?^# ---\n+", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def _head(note: str, fetch: str) -> list[NotebookNode]:
+    """Returns the cells that a download has before those of the page."""
+    head = [nbformat.v4.new_markdown_cell(note)]
+    if fetch:
+        cell = nbformat.v4.new_code_cell(fetch.rstrip(), metadata={"tags": [FETCH]})
+        head.append(cell)
+    return head
 
 
 def _notebook(program: Program, entry: Entry | None, values: Values) -> NotebookNode:
@@ -157,22 +187,36 @@ def _insert_below_title(notebook: NotebookNode, cell: NotebookNode) -> None:
     notebook.cells[1:1] = [cell, rest]
 
 
-def _number_blocks(notebook: NotebookNode, program: Program) -> None:
-    """Numbers the code cells that readers see, and says which ones each needs."""
+def _number_blocks(notebook: NotebookNode, program: Program) -> bool:
+    """Numbers the code cells that readers see, and says what each is copied with.
+
+    Returns:
+        Whether any is copied with lines that fetch files.
+    """
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     numbers: dict[int, int] = {}
     for position, cell in enumerate(cells):
         if cell.source.strip():
             numbers[position] = len(numbers) + 1
-    for position, needed in enumerate(needs(program)):
-        if position in numbers:
-            blocks = [numbers[earlier] for earlier in needed if earlier in numbers]
-            cells[position].metadata["block"] = numbers[position]
-            cells[position].metadata["needs"] = blocks
-            cells[position].metadata["label"] = _label(numbers[position], blocks)
+    needed_by = needs(program)
+    fetched_by = fetched_by_blocks(program, needed_by)
+    for position, number in numbers.items():
+        fetched = fetched_by[position]
+        blocks = [numbers[each] for each in needed_by[position] if each in numbers]
+        cells[position].metadata["block"] = number
+        cells[position].metadata["needs"] = blocks
+        cells[position].metadata["fetch"] = fetched
+        cells[position].metadata["label"] = _label(number, blocks, bool(fetched))
+    return any(fetched_by[position] for position in numbers)
 
 
-def _label(block: int, needed: list[int]) -> str:
+def _fetch_source(site_url: str) -> str:
+    """Returns a hidden element with the code that fetches files, for copy.js."""
+    code = html.escape(fetch_code([NAMES], site_url).rstrip()).replace("\n", "&#10;")
+    return f'\n<div class="fetch-source" hidden data-text="{code}"></div>\n'
+
+
+def _label(block: int, needed: list[int], fetches: bool) -> str:
     """Returns what stands above a block: its number, and what it is copied with."""
     runs: list[list[int]] = []
     for number in needed:
@@ -184,11 +228,18 @@ def _label(block: int, needed: list[int]) -> str:
     for run in runs:
         ends = [f'<a href="#block-{number}">{number}</a>' for number in run]
         parts += ["–".join([ends[0], ends[-1]])] if len(run) > 2 else ends
-    if not parts:
+    along = []
+    if parts:
+        noun = "block" if len(needed) == 1 else "blocks"
+        listed = " and ".join(
+            [part for part in (", ".join(parts[:-1]), parts[-1]) if part]
+        )
+        along.append(f"{noun} {listed}")
+    if fetches:
+        along.append("lines that fetch its files")
+    if not along:
         return f"Block {block}"
-    listed = " and ".join([part for part in (", ".join(parts[:-1]), parts[-1]) if part])
-    noun = "block" if len(needed) == 1 else "blocks"
-    return f"Block {block} <span>is copied with {noun} {listed}</span>"
+    return f"Block {block} <span>is copied with {', and '.join(along)}</span>"
 
 
 def _with_ids(notebook: NotebookNode) -> NotebookNode:
@@ -242,11 +293,12 @@ def colab_url(repo_url: str | None, branch: str, folder: str) -> str | None:
     return f"https://colab.research.google.com/github/{path}"
 
 
-def about_page(entry: Entry) -> str:
+def about_page(entry: Entry, files: Sequence[tuple[str, str]] = ()) -> str:
     """Returns the block at the end of a page that says where its outputs come from.
 
     Args:
         entry: The executed page.
+        files: Rows on the files that it reads and makes, each a name and Markdown.
     """
     known = entry.provenance
     commit = known["commit"]
@@ -276,8 +328,7 @@ def about_page(entry: Entry) -> str:
             f"{known['watts']:.1f} W a core",
         ),
     ]
-    if known["data"]:
-        rows.insert(5, ("Data", ", ".join(f"`{name}`" for name in known["data"])))
+    rows[5:5] = files
     table = "\n".join(f"    | {name} | {text} |" for name, text in rows)
     return (
         '??? info "How this page was made"\n\n'
@@ -300,10 +351,10 @@ def note_for_download(
     known = entry.provenance
     install = " ".join(f"{name}=={version}" for name, version in pins.items())
     commit = f", commit {_commit(known['commit'])}" if known["commit"] else ""
-    data = ", ".join(f"`{name}`" for name in program.page.settings.data)
+    files = ", ".join(f"`{name}`" for name in declared(program))
     return (
         f'*From "{site_name}": <{page_url}>{commit}, executed {known["date"]}.*\n\n'
         "Needs Python 3.12 or newer"
         + (f" and `pip install {install}`" if install else "")
-        + (f". Reads {data} of the site's repository" if data else "")
+        + (f". The first cell fetches {files} from the site" if files else "")
     )

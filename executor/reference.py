@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +135,11 @@ def functions_of(root: Path, program: Program) -> str:
 
 
 def finish_reference(
-    root: Path, page: str, uri: str, users: dict[str, list[tuple[str, str]]]
+    root: Path,
+    page: str,
+    uri: str,
+    users: dict[str, list[tuple[str, str]]],
+    fetch: Callable[[str], str] = lambda _: "",
 ) -> str:
     """Makes code of a reference page copyable, and says which pages show a function.
 
@@ -148,6 +152,7 @@ def finish_reference(
         page: The HTML that mkdocstrings wrote.
         uri: Source path of the page.
         users: The pages that show a definition.
+        fetch: Returns the code that fetches what some code mentions.
     """
     module = ".".join(["snippets", *Path(uri).with_suffix("").parts[1:]])
     up = "../" * (uri.count("/") + 1)
@@ -168,19 +173,22 @@ def finish_reference(
         used = (
             f'<p class="doc-users">Shown on {shown}</p>' if shown and top == name else ""
         )
-        return f"{used}{match['source']}{_copyable(root, module, top)}"
+        return f"{used}{match['source']}{_copyable(root, module, top, fetch)}"
 
     return _PART.sub(replace, page)
 
 
-def _copyable(root: Path, module: str, name: str) -> str:
+def _copyable(root: Path, module: str, name: str, fetch: Callable[[str], str]) -> str:
     """Returns the rest of the tag of a block that shows source: what it is copied as."""
     try:
         inlined = Inliner(root, "reference").cell(f"from {module} import {name}\n", 1)
     except InlineError:
         return 'highlight no-copy"'
-    code = html.escape(inlined.source.rstrip()).replace("\n", "&#10;")
-    return f'highlight" data-copy="{code}" data-copied="its imports and helpers"'
+    first = fetch(inlined.source)
+    code = f"{first.rstrip()}\n\n" * bool(first) + inlined.source.rstrip()
+    along = "its imports and helpers" + ", and lines that fetch its files" * bool(first)
+    escaped = html.escape(code).replace("\n", "&#10;")
+    return f'highlight" data-copy="{escaped}" data-copied="{along}"'
 
 
 def _documented(path: Path) -> set[str]:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from executor.assemble import Program, import_statements
 from executor.cache import Cache, Entry
+from executor.checkpoints import digest_of, manifest_of, size_of
 from executor.environment import shared_environment
-from executor.errors import PageError
+from executor.errors import NotRunError, PageError
 from executor.execute import execute
 from executor.kernels import ForkedKernels, Kernels, SpawnedKernels, can_fork
 from executor.keys import Key
+from executor.lineage import Source
 from executor.provenance import provenance_of
 
 log = logging.getLogger("mkdocs.executor")
@@ -65,10 +70,17 @@ _FIGURE_IMPORTS = [
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A page to run, and the key under which to keep what it shows."""
+    """A page to run.
+
+    Attributes:
+        program: The page.
+        key: Under which to keep what it shows.
+        sources: Where it gets the checkpoints that it uses.
+    """
 
     program: Program
     key: Key
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,47 @@ def preload_statements(programs: Sequence[Program]) -> list[str]:
     return list(statements)
 
 
+class _Places:
+    """As many places as pages may run at once; of those who wait, the first goes first.
+
+    Args:
+        count: How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: list[tuple[Any, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    @contextlib.asynccontextmanager
+    async def place(self, rank: tuple[float, ...]) -> AsyncIterator[None]:
+        """Waits for a place; a small ``rank`` goes before a large one."""
+        turn = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (rank, next(self._numbers), turn))
+        self._hand_out()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it came at the same moment
+                self._give_back()
+            raise
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        self._free += 1
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free and self._waiting:
+            turn = heapq.heappop(self._waiting)[2]
+            if not turn.done():  # cancelled
+                turn.set_result(None)
+                self._free -= 1
+
+
 class Runner:
     """Runs pages in an event loop of its own thread.
 
@@ -109,7 +162,8 @@ class Runner:
         cache: Where results are kept.
         jobs: How many pages run at once; by default as many as there are cores.
         fork: Whether to fork kernels; by default where the system can.
-        durations: Whose entries tell how long pages take; by default the cache's own.
+        durations: Whose entries tell how long pages take, and hold checkpoints of pages
+            that do not run; by default the cache's own.
     """
 
     def __init__(
@@ -129,7 +183,8 @@ class Runner:
         self._kernels: Kernels | None = None
         self._preload: dict[str, None] = {}  # in order
         self._preparing = threading.Lock()
-        self._slots = asyncio.Semaphore(self.jobs)
+        self._places = _Places(self.jobs)
+        self._submitted: dict[str, tuple[str, Future[Entry]]] = {}
         self._tasks: set[asyncio.Task[Entry]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -156,23 +211,43 @@ class Runner:
         assert self._kernels is not None
         return self._kernels
 
-    def submit(self, job: Job, notify: Notify = _ignore) -> Future[Entry]:
-        """Runs a page once there is a place. To cancel the future stops the page."""
+    def submit(
+        self, job: Job, notify: Notify = _ignore, rank: tuple[float, ...] = ()
+    ) -> Future[Entry]:
+        """Runs a page once there is a place. To cancel the future stops the page.
+
+        Pages whose checkpoints it uses go first if they were submitted before.
+
+        Args:
+            job: The page.
+            notify: Is told of its progress.
+            rank: When several wait for a place, the smallest goes first.
+        """
         self.prepare([job.program])
-        return asyncio.run_coroutine_threadsafe(
-            self._wait_and_run(job, notify), self._loop
+        makers = [
+            (source, future)
+            for source in job.sources
+            for key, future in [self._submitted.get(source.maker.id, ("", None))]
+            if future is not None and key == source.key.digest
+        ]
+        future = asyncio.run_coroutine_threadsafe(
+            self._wait_and_run(job, notify, rank, makers), self._loop
         )
+        self._submitted[job.program.page.id] = (job.key.digest, future)
+        return future
 
     def run(
         self, jobs: Sequence[Job], notify: Notify = _ignore
     ) -> dict[str, Entry | PageError]:
-        """Runs every job, also when some fail. Returns by page id what came of it."""
+        """Runs every job, also when some fail. Returns by page id what came of it.
+
+        A page for which others wait counts as long as all that follows from it.
+        """
         self.prepare([job.program for job in jobs])
+        ranks = ranks_of(jobs, self.expected_seconds)
         futures = {
-            job.program.page.id: self.submit(job, notify)
-            for job in sorted(
-                jobs, key=lambda job: -self.expected_seconds(job.program.page.id)
-            )
+            job.program.page.id: self.submit(job, notify, ranks[job.program.page.id])
+            for job in sorted(jobs, key=lambda job: ranks[job.program.page.id])
         }
         outcome: dict[str, Entry | PageError] = {}
         try:
@@ -217,22 +292,41 @@ class Runner:
         if rest:
             await asyncio.wait(rest)
 
-    async def _wait_and_run(self, job: Job, notify: Notify) -> Entry:
+    async def _wait_and_run(
+        self,
+        job: Job,
+        notify: Notify,
+        rank: tuple[float, ...],
+        makers: list[tuple[Source, Future[Entry]]],
+    ) -> Entry:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        async with self._slots:
+        for source, future in makers:
+            made = asyncio.wrap_future(future)
+            made.add_done_callback(_look_at)
+            # Not by itself: to stop this page would then stop the other one.
+            await asyncio.wait({made})
+            if made.cancelled():
+                raise asyncio.CancelledError
+            error = made.exception()
+            if error is not None:
+                raise _not_run(job, source, error) from error
+        async with self._places.place(rank):
             return await self._run(job, notify)
 
     async def _run(self, job: Job, notify: Notify) -> Entry:
         with self._preparing:
             kernels = self._start_kernels()
         page = job.program.page
+        folders, used = self._checkpoints(job)
         notify(Event(page.id, "started"))
         start = time.monotonic()
         try:
-            execution = await execute(self.root, job.program, kernels, self._environment)
+            execution = await execute(
+                self.root, job.program, kernels, self._environment, folders
+            )
         except asyncio.CancelledError:
             notify(Event(page.id, "stopped", time.monotonic() - start))
             raise
@@ -246,16 +340,85 @@ class Runner:
             execution.outputs,
             execution.records,
             # Not in the loop: it asks git, and looks the processor up.
-            await asyncio.to_thread(provenance_of, self.root, job.program, execution),
+            await asyncio.to_thread(
+                provenance_of, self.root, job.program, execution, used
+            ),
+            {name: manifest_of(files) for name, files in execution.checkpoints.items()},
         )
-        self.cache.store(entry)
+        self.cache.store(entry, execution.checkpoints)
         notify(Event(page.id, "done", time.monotonic() - start))
         return entry
+
+    def _checkpoints(self, job: Job) -> tuple[dict[str, Path], dict[str, dict[str, Any]]]:
+        """Returns where the checkpoints are that a page uses, and what to know of them.
+
+        Raises:
+            NotRunError: If one is not there.
+        """
+        folders: dict[str, Path] = {}
+        known: dict[str, dict[str, Any]] = {}
+        for source in job.sources:
+            for cache in (self.cache, self._durations):
+                entry = cache.load(source.maker.id, source.key.digest)
+                manifest = entry.checkpoints.get(source.name) if entry else None
+                store = cache.checkpoints(source.maker.id)
+                if manifest is not None and not store.damage(manifest):
+                    folders[source.name] = store.path(manifest)
+                    known[source.name] = {
+                        "page": source.maker.uri,
+                        "digest": digest_of(manifest),
+                        "bytes": size_of(store.path(manifest), manifest),
+                    }
+                    break
+            else:
+                raise _not_run(job, source)
+        return folders, known
 
     def expected_seconds(self, page: str) -> float:
         """Returns how long the page took last time; a new one is taken to be long."""
         latest = self._durations.latest(page)
         return float(latest.provenance["seconds"]) if latest else float("inf")
+
+
+def ranks_of(
+    jobs: Sequence[Job], expected_seconds: Callable[[str], float]
+) -> dict[str, tuple[float, float]]:
+    """Returns for each page when it shall run: the smallest first.
+
+    What counts is how long it takes until the page and all that wait for it are done;
+    among equals, how many wait for one another.
+    """
+    users: dict[str, list[str]] = {job.program.page.id: [] for job in jobs}
+    for job in jobs:
+        for source in job.sources:
+            if source.maker.id in users:
+                users[source.maker.id].append(job.program.page.id)
+    ranks: dict[str, tuple[float, float]] = {}
+
+    def rank(page: str) -> tuple[float, float]:
+        if page not in ranks:
+            after = [rank(user) for user in users[page]]
+            seconds = min((first for first, _ in after), default=0.0)
+            links = min((second for _, second in after), default=1.0)
+            ranks[page] = (seconds - expected_seconds(page), links - 1)
+        return ranks[page]
+
+    for page in users:
+        rank(page)
+    return ranks
+
+
+def _look_at(future: asyncio.Future[Entry]) -> None:
+    """Keeps asyncio from complaining about an error that nobody waited for."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _not_run(job: Job, source: Source, error: BaseException | None = None) -> NotRunError:
+    page = job.program.page
+    cause = error.cause if isinstance(error, NotRunError) else source.maker.path
+    uses = f"it uses the checkpoint {source.name} of {source.maker.path}"
+    return NotRunError(page.path, cause, f"{uses}, which failed")
 
 
 def available_cores() -> int:

@@ -78,7 +78,7 @@ def split(project: Project, states: Sequence[State], count: int) -> list[list[st
     """Splits pages so that the parts take about as long: longest first, to the emptiest.
 
     Cached pages cost nothing. A page that never ran is taken to last as long as the
-    average of those that did.
+    average of those that did. Pages that wait for each other's checkpoints stay together.
     """
     seconds: dict[str, float] = {}
     unknown = []
@@ -93,10 +93,27 @@ def split(project: Project, states: Sequence[State], count: int) -> list[list[st
     measured = [value for value in seconds.values() if value]
     average = sum(measured) / len(measured) if measured else 1.0
     seconds |= dict.fromkeys(unknown, average)
+    groups = _together(states)
+    totals = {group[0]: sum(seconds[uri] for uri in group) for group in groups}
     parts: list[list[str]] = [[] for _ in range(count)]
     loads = [0.0] * count
-    for uri in sorted(seconds, key=lambda uri: (-seconds[uri], uri)):
+    for group in sorted(groups, key=lambda group: (-totals[group[0]], group[0])):
         smallest = min(range(count), key=lambda index: (loads[index], len(parts[index])))
-        parts[smallest].append(uri)
-        loads[smallest] += seconds[uri]
+        parts[smallest] += group
+        loads[smallest] += totals[group[0]]
     return parts
+
+
+def _together(states: Sequence[State]) -> list[list[str]]:
+    """Groups the pages that must run, and the stale ones that make what they use."""
+    groups = {state.page.uri: [state.page.uri] for state in states}
+    stale = {state.page.uri for state in states if state.entry is None}
+    for state in states:
+        for source in state.sources:
+            ours, theirs = groups[state.page.uri], groups.get(source.maker.uri)
+            both = {state.page.uri, source.maker.uri} <= stale
+            if both and theirs is not None and theirs is not ours:
+                ours += theirs
+                groups |= dict.fromkeys(theirs, ours)
+    unique = {id(group): sorted(group) for group in groups.values()}
+    return list(unique.values())

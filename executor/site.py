@@ -22,6 +22,7 @@ from executor.assemble import Program
 from executor.cache import Entry
 from executor.errors import PageError
 from executor.files import write_if_changed
+from executor.offers import Offers
 from executor.packages import Packages
 from executor.pages import page_id
 from executor.portable import PortableValues
@@ -87,6 +88,8 @@ class Site:
                 failed.add(page)
             elif view.entry is not None:
                 records[page] = view.entry.records
+                if view.program is not None:
+                    records[f"{page}.page"] = costs.facts_of(view.program, view.entry)
             else:
                 pending.add(page)
         self.costs = costs.costs_of(
@@ -103,6 +106,18 @@ class Site:
         Raises:
             PageError: If a page cannot be rendered, or its prose names an unknown value.
         """
+        self.offers = Offers(
+            self.project,
+            [
+                (view.program, view.entry)
+                for view in self.views.values()
+                if view.program is not None
+            ],
+            config.site_url or "",
+        )
+        for offer in self.offers.all.values():
+            path = str(offer.path)
+            files.append(File.generated(config, offer.uri, abs_src_path=path))
         for uri, view in self.views.items():
             source = files.get_file_from_path(uri)
             if source is None or source.inclusion.is_excluded():
@@ -125,7 +140,11 @@ class Site:
             raise ValueError(f"{uri} has neither a program nor an error")
         elif view.entry is None:
             notebook = publish.site_notebook(
-                view.program, None, self.values, publish.RUNNING
+                view.program,
+                None,
+                self.values,
+                publish.RUNNING,
+                site_url=config.site_url or "",
             )
             self._add_notebook(files, config, uri, notebook)
         else:
@@ -140,16 +159,20 @@ class Site:
         if config.repo_url and config.edit_uri:
             edit = urljoin(urljoin(config.repo_url, config.edit_uri), f"{folder}.py")
             source = edit.replace("/edit/", "/blob/", 1)
-        colab = None
-        if not program.page.settings.data:  # which Colab does not have
-            branch = str(config.extra.get("notebooks_branch") or "")
-            colab = publish.colab_url(config.repo_url, branch, folder)
+        branch = str(config.extra.get("notebooks_branch") or "")
+        colab = publish.colab_url(config.repo_url, branch, folder)
         tools = publish.tools(
             f"{stem}.ipynb", f"{stem}.py", colab_url=colab, source_url=source
         )
         functions = functions_of(self.project.root, program)
+        about = publish.about_page(entry, self.offers.rows(program, entry))
         notebook = publish.site_notebook(
-            program, entry, self.values, functions + publish.about_page(entry), tools
+            program,
+            entry,
+            self.values,
+            functions + about,
+            tools,
+            self.offers.site_url,
         )
         figures = self._add_notebook(files, config, program.page.uri, notebook)
         pins = Packages(self.project.root / "constraints.txt").pins
@@ -164,16 +187,19 @@ class Site:
         portable = PortableValues(
             self.values, self.ledger, program.page.uri, config.site_url or ""
         )
+        fetch = self.offers.fetch_for(program)
         beside: dict[str, bytes | str] = {
-            f"{stem}.ipynb": publish.download_notebook(program, entry, portable, note),
-            f"{stem}.py": publish.download_script(program, portable, note),
+            f"{stem}.ipynb": publish.download_notebook(
+                program, entry, portable, note, fetch
+            ),
+            f"{stem}.py": publish.download_script(program, portable, note, fetch),
             **figures,
         }
         for name, content in beside.items():
             files.append(File.generated(config, f"{folder}/{name}", content=content))
         if colab:
             path = f"{publish.COLAB}/{folder}.ipynb"
-            text = publish.colab_notebook(program, entry, portable, note, pins)
+            text = publish.colab_notebook(program, entry, portable, note, pins, fetch)
             files.append(File.generated(config, path, content=text))
 
     def _add_failed(
@@ -291,7 +317,9 @@ class Site:
         if not is_reference(uri):
             return html
         programs = [view.program for view in self.views.values() if view.program]
-        return finish_reference(self.project.root, html, uri, users_of(programs))
+        return finish_reference(
+            self.project.root, html, uri, users_of(programs), self.offers.fetch_in
+        )
 
     def problems(self) -> list[PageError]:
         """Returns what is wrong with prose: values and claims that there are not."""

@@ -37,8 +37,13 @@ def _seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
+def _megabytes(value: float, digits: int = 0) -> str:
+    return f"{value / 1e6:,.{digits}f} MB"
+
+
 _ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined)
 _ENVIRONMENT.filters |= {
+    "megabytes": _megabytes,
     "percent": _percent,
     "thousands": _thousands,
     "round": _round,
@@ -56,7 +61,8 @@ class Values:
     """Recorded values of all pages.
 
     Args:
-        records: For each page id the values it recorded.
+        records: For each page id the values it recorded; what the build knows of the page
+            ``vision.vit`` has the owner ``vision.vit.page``.
         failed: Ids of pages that did not run to their end.
         pending: Ids of pages that are still running; their values show as an ellipsis.
     """
@@ -106,11 +112,14 @@ class Values:
         name, rest = match.groups()
         owner, _, short = name.rpartition(".")
         owner = owner or page or ""
-        if owner in self._pending or (owner in self._failed and owner == page):
+        if owner == "page" and page:  # what the build knows of the page itself
+            owner = f"{page}.page"
+        runs = owner.removesuffix(".page")
+        if runs in self._pending or (runs in self._failed and runs == page):
             return "…"
-        if owner in self._failed:
+        if runs in self._failed:
             raise PageError(
-                place, f"{{{{ {name} }}}} needs the page {owner}, which failed"
+                place, f"{{{{ {name} }}}} needs the page {runs}, which failed"
             )
         known = self._records.get(owner)
         if known is None or short not in known:
@@ -132,5 +141,8 @@ class Values:
     def _names(self, page: str | None) -> list[str]:
         own = list(self._records.get(page or "", {}))
         return own + [
-            f"{other}.{name}" for other in self._records for name in self._records[other]
+            f"{other}.{name}"
+            for other, known in self._records.items()
+            if not other.endswith(".page")
+            for name in known
         ]

@@ -248,7 +248,6 @@ def test_the_name_of_the_page_is_not_in_the_key(project: Any, before: Key) -> No
     "path",
     [
         "data/y.csv",
-        "data",
         "../outside.csv",
         "data/../data/x.csv",
         "link.csv",
@@ -265,7 +264,10 @@ def test_data_that_is_not_a_file_of_the_project(
     with pytest.raises(PageError) as caught:
         project.key(PAGE.replace("data/x.csv", path))
     assert caught.value.place == "docs/chapter/page.py"
-    assert f"executor.data names {path}, which is not a file" in caught.value.message
+    assert (
+        f"executor.data names {path}, which is not a file or folder"
+        in caught.value.message
+    )
 
 
 def test_weights_that_nothing_carries(project: Any, before: Key) -> None:

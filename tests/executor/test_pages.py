@@ -151,7 +151,9 @@ def test_alt_is_a_text_or_several(project: Any) -> None:
         ("#   data: []\n#   memory_gb: '3'", 5, "executor.memory_gb must be a positive"),
         ("#   weights: a/b", 4, "executor.weights must be a list of names; saw 'a/b'"),
         ("#   timeout: 1\n#   data: [1]", 5, "executor.data must be a list of names"),
-        ("#   time: 3", 3, "keys of: data, memory_gb, timeout, weights; saw"),
+        ("#   time: 3", 3, "of: checkpoints, data, memory_gb, saves, timeout, weights; "),
+        ("#   saves: [a, B c]", 4, "executor.saves names 'B c'; the name of a checkp"),
+        ("#   checkpoints: vit", 4, "executor.checkpoints must be a list of names"),
         ("#   - timeout", 3, "'executor' must be a mapping"),
     ],
 )
@@ -164,9 +166,16 @@ def test_a_bad_setting_is_named_with_its_line(
     assert words in caught.value.message
 
 
+def test_data_and_checkpoints(project: Any) -> None:
+    lines = "#   data: [data/a/, data/a, b.csv]\n#   checkpoints: [vit]\n#   saves: [a-b]"
+    found = settings_of(project, lines)
+    assert found.data == ("data/a", "b.csv")
+    assert (found.checkpoints, found.saves) == (("vit",), ("a-b",))
+
+
 def test_settings_have_defaults(project: Any) -> None:
     assert settings_of(project, "#   timeout: 2") == Settings(timeout=2.0)
-    assert Settings() == Settings(120.0, 3.0, (), ())
+    assert Settings() == Settings(120.0, 3.0, (), (), (), ())
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,13 @@ def test_everything_is_told(project: Any, git: Any) -> None:
         "# %% [markdown]\n# ---\n# executor:\n#   data: [data/x.csv]\n"
         "#   weights: [a/b]\n# ---\n\n# %%\nimport numpy as np\nnp.random.seed(4)\n"
     )
-    execution = Execution([[]], {}, 1.25, 5_000_000, cpu_seconds=0.5)
-    found = provenance_of(project.root, program, execution)
+    made = {"out": {"model.safetensors": b"1234", "README.md": b"12"}}
+    execution = Execution([[]], {}, 1.25, 5_000_000, 0.5, made)
+    used = {"vit": {"page": "vision/vit.py", "digest": "d", "bytes": 700}}
+    found = provenance_of(project.root, program, execution, used)
+    assert found["checkpoints_used"] == used
+    assert found["checkpoints_made"]["out"]["bytes"] == 6
+    assert found["weight_bytes"] == 700
     assert found["commit"] is None
     assert found["packages"] == {"numpy": numpy.__version__}
     assert found["seeds"] == ["np.random.seed(4)"]

@@ -186,13 +186,14 @@ def test_a_value_that_nobody_recorded_names_the_line(
 
 
 def test_the_origin_of_a_page(entry: Entry) -> None:
-    about = publish.about_page(entry)
+    rows = [("Data", "[`data/x.csv`](../files/data/x.csv.zip), 0.2 KB as a zip")]
+    about = publish.about_page(entry, rows)
     for text in [
         "`0123456789ab` |",
         "Python 3.13.0, numpy 2.5.5",
         "`set_seed(0)`",
         "| Weights | `a/b` |",
-        "| Data | `data/x.csv` |",
+        "| Weights | `a/b` |\n    | Data | [`data/x.csv`](../files/data/x.csv.zip), 0.2",
         "A processor, 2 cores",
         "1.2 s",
         "123 MB",
@@ -334,9 +335,77 @@ def test_the_note_says_what_a_reader_needs(project: Any, entry: Entry) -> None:
     assert note.endswith("`pip install numpy==2.5.5 torch==2.14.1`")
     plain = publish.note_for_download(program, entry, url, {}, "The Site")
     assert "pip install" not in plain
-    front = "# %% [markdown]\n# ---\n# executor: {data: [data/x.csv]}\n# ---\n"
-    reads = publish.note_for_download(project.program(front), entry, url, {}, "The Site")
-    assert "Reads `data/x.csv` of the site's repository" in reads
+    front = "# %% [markdown]\n# ---\n# executor: {data: [data/x], checkpoints: [vit]}"
+    reader = project.program(f"{front}\n# ---\n")
+    reads = publish.note_for_download(reader, entry, url, {}, "The Site")
+    assert "first cell fetches `data/x`, `checkpoints/vit` from the site" in reads
+
+
+FETCHING = """\
+# %% [markdown]
+# ---
+# executor:
+#   data: [data/a, data/b.csv]
+#   checkpoints: [other]
+#   saves: [own]
+# ---
+# # Title
+"""
+
+
+def test_blocks_know_what_they_fetch(project: Any) -> None:
+    text = FETCHING
+    for code in [
+        "def load(folder='data/a'):\n    'Like data/b.csv.'\n    return folder",
+        "x = load()",
+        "y = 1",
+        "target = 'checkpoints/own'; open(target + '/model', 'w')",
+        "open('data/b.csv'); f'checkpoints/{y}'",
+        "open('checkpoints/own/model')",
+        "open(target)",
+        "print('data/abc', 'more data/a/b.csv', 'checkpoints')",
+    ]:
+        text += f"\n# %%\n{code}\n"
+    url = "https://site.invalid/report/"
+    program = project.program(text)
+    notebook = publish.site_notebook(program, None, Values({}), "end", "top", url)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    every = ["data/a", "checkpoints/other", "checkpoints/own"]
+    assert [cell.metadata.fetch for cell in cells] == [
+        ["data/a"],
+        ["data/a"],
+        [],
+        [],
+        ["data/b.csv", "checkpoints/other", "checkpoints/own"],
+        ["checkpoints/own"],
+        [],
+        every,
+    ]
+    assert cells[0].metadata.label.endswith(
+        "copied with lines that fetch its files</span>"
+    )
+    assert cells[1].metadata.label.endswith(
+        '<a href="#block-1">1</a>, and lines that fetch its files</span>'
+    )
+    (top,) = [cell.source for cell in notebook.cells if cell.source.startswith("top")]
+    assert 'class="fetch-source" hidden' in top
+    assert "for name in […names…]:&#10;" in top
+    assert "{url}files/{name}.zip".format(url=url, name="{name}") in top
+
+
+def test_downloads_fetch_first(project: Any, entry: Entry) -> None:
+    program = project.program(FETCHING)
+    fetch = "# Fetch.\nimport io\n"
+    text = publish.colab_notebook(program, entry, Values({}), NOTE, {"x": "1"}, fetch)
+    cells = nbformat.reads(text, as_version=4).cells
+    assert [cell.source.split("\n")[-1] for cell in cells[1:3]] == [
+        "%pip install -q x==1",
+        "import io",
+    ]
+    assert cells[2].metadata.tags == [publish.FETCH]
+    script = publish.download_script(program, Values({}), NOTE, fetch)
+    assert "\n# Fetch.\nimport io\n" in script
+    assert script.index("# Fetch.") < script.index("# # Title")
 
 
 def test_nothing_tells_where_the_build_ran(

@@ -125,6 +125,16 @@ def test_source_is_copied_with_what_it_needs(project: Any) -> None:
     assert [link["href"] for link in shown.select("a")] == ["../../../a/b/"]
 
 
+def test_source_that_reads_files_is_copied_with_what_fetches_them(project: Any) -> None:
+    project.snippet(MODULE, "shape.circle")
+    page = PAGE.format(name="area")
+    uri = "reference/shape/circle.md"
+    html = finish_reference(project.root, page, uri, {}, lambda _: "fetch()\n")
+    (block,) = BeautifulSoup(html, "html.parser").select("[data-copy]")
+    assert str(block["data-copy"]).startswith("fetch()\n\n")
+    assert str(block["data-copied"]).endswith("and lines that fetch its files")
+
+
 def test_source_that_cannot_stand_alone_has_no_copy_button(project: Any) -> None:
     project.snippet("HERE = __file__\n\n\ndef f():\n    return HERE\n", "shape.circle")
     page = PAGE.format(name="f")

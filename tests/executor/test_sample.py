@@ -92,3 +92,22 @@ def test_a_wrong_marker_is_named(view: View, marker: str, message: str) -> None:
         fill(view, marker)
 
     assert caught.value.place == "docs/index.md"
+
+
+def test_a_cell_that_reads_files_is_copied_with_what_fetches_them(tmp_path: Path) -> None:
+    path = tmp_path / "docs" / "a" / "page.py"
+    path.parent.mkdir(parents=True)
+    front = "# %% [markdown]\n# ---\n# executor:\n#   data: [data/x]\n# ---\n# # A\n\n"
+    path.write_text(front + "# %%\nprint('data/x')\n", encoding="utf-8")
+    program = assemble(tmp_path, read_page(tmp_path, path))
+    known = {"date": "2026-11-21", "commit": None, "packages": {}}
+    entry = Entry("a.page", "key", {}, [[stream("data/x\n")]], {}, known)
+    views = {"a/page.py": View(program, entry)}
+    text = sample.fill(
+        "<!-- sample: a/page.py 1 -->", views, Values({}), "index.md", "https://x.org/r/"
+    )
+
+    assert 'data-copied="lines that fetch its files"' in text
+    assert "urlopen(f&quot;https://x.org/r/files/{name}.zip&quot;)" in text
+    assert "[&quot;data/x&quot;]" in text
+    assert ".extractall()  # below this folder&#10;&#10;print(&#x27;data/x&#x27;)" in text

@@ -1,5 +1,7 @@
 /* What a copy button gives runs alone. A block of a page that needs earlier blocks is copied
-   with them: data-needs holds their numbers (executor/needs.py). A block of one page that
+   with them: data-needs holds their numbers (executor/needs.py). One that reads files is copied
+   with lines that fetch them: data-fetch holds their paths, and an element of the page the
+   lines (executor/offers.py). A block of one page that
    another shows has what is copied in an element before it (executor/sample.py), source code
    in the reference has it in data-copy (executor/reference.py). Material copies data-copy of
    the block around its button, where there is one. */
@@ -14,11 +16,25 @@
     return code.textContent.trimEnd();
   }
 
+  /** Returns the words of an attribute, which may be missing. */
+  const list = (text) => text?.split(" ") ?? [];
+
+  /** Returns the lines that fetch what a block reads, if it reads anything. */
+  function fetching(block) {
+    const names = list(block.dataset.fetch);
+    if (!names.length) return [];
+    const lines = document.querySelector(".fetch-source").dataset.text;
+    return [lines.replace("…names…", names.map((name) => JSON.stringify(name)).join(", "))];
+  }
+
   /** Says of a block in few words what is copied along with it. */
   function along(block) {
     if (block.dataset.copied) return block.dataset.copied;
-    const count = block.dataset.needs.split(" ").length;
-    return count === 1 ? "1 earlier block" : `${count} earlier blocks`;
+    const count = list(block.dataset.needs).length;
+    const parts = [];
+    if (count) parts.push(count === 1 ? "1 earlier block" : `${count} earlier blocks`);
+    if (block.dataset.fetch) parts.push("lines that fetch its files");
+    return parts.join(" and ");
   }
 
   /** Joins blocks with those that they need. */
@@ -26,10 +42,10 @@
     for (const { dataset, nextElementSibling: block } of document.querySelectorAll(".copy-source")) {
       Object.assign(block.dataset, { copy: dataset.text, copied: dataset.copied });
     }
-    for (const block of document.querySelectorAll(".cell[data-needs]:not([data-copy])")) {
-      const needed = block.dataset.needs.split(" ");
+    for (const block of document.querySelectorAll(".cell:is([data-needs], [data-fetch]):not([data-copy])")) {
+      const needed = list(block.dataset.needs);
       const parts = needed.map((number) => document.getElementById(`block-${number}`));
-      block.dataset.copy = [...parts, block].map(source).join("\n\n");
+      block.dataset.copy = [...fetching(block), ...[...parts, block].map(source)].join("\n\n");
     }
   }
 
