@@ -291,6 +291,88 @@ def test_a_snippet_that_is_not_python_stops_nothing(
     server.wait("reference/", "use.three")
 
 
+MAKER = """\
+# %% [markdown]
+# ---
+# executor:
+#   saves: [vit]
+# ---
+# # Maker
+
+# %%
+from pathlib import Path
+
+folder = Path("checkpoints/vit")
+folder.mkdir(parents=True)
+(folder / "README.md").write_text("# A model")
+(folder / "model.safetensors").write_text(str(10 + 1))
+"""
+READER = """\
+# %% [markdown]
+# ---
+# executor:
+#   checkpoints: [vit]
+# ---
+# # Reader
+
+# %%
+from pathlib import Path
+
+print("learned", Path("checkpoints/vit/model.safetensors").read_text())
+"""
+
+
+def test_an_edit_of_a_maker_runs_its_users_after_it(
+    server: Server, site: SmallSite, tmp_path: Path
+) -> None:
+    site.write("docs/a_reader.py", READER)
+    html = server.wait("a_reader/", "This page failed", "which no page saves")
+    site.write("docs/maker.py", MAKER)
+    html = server.wait("a_reader/", "learned 11")
+    assert 'href="../maker/"' in html
+    assert server.wait("maker/", "checkpoints/vit.zip")
+    with urlopen(
+        f"{server.address}files/checkpoints/vit.zip", timeout=PATIENCE
+    ) as zipped:
+        assert zipped.read(2) == b"PK"
+    said = server.since()
+    site.edit("docs/maker.py", "10 + 1", "10 + 2")
+    server.wait("a_reader/", "learned 12")
+    assert said().index("Ran maker") < said().index("Running a_reader")
+    # The newest edit counts, whatever still runs or waits.
+    started = tmp_path / "started"
+    slow = f"open({str(started)!r}, 'w').close()\nimport time\ntime.sleep(60)\n"
+    site.edit("docs/maker.py", "from pathlib", f"{slow}from pathlib")
+    wait_for(started.exists, server)
+    assert "Running…" in server.wait("a_reader/", "Running…")
+    said = server.since()
+    site.write("docs/maker.py", MAKER.replace("10 + 1", "10 + 3"))
+    server.wait("a_reader/", "learned 13")
+    assert "Stopped maker" in said()
+    assert said().count("Running a_reader") == 1
+
+
+def test_a_maker_that_fails_is_named_on_the_pages_of_its_users(
+    server: Server, site: SmallSite
+) -> None:
+    site.write("docs/maker.py", MAKER)
+    site.write("docs/a_reader.py", READER)
+    server.wait("a_reader/", "learned 11")
+    said = server.since()
+    site.edit("docs/maker.py", "folder.mkdir(parents=True)", "1 / 0")
+    html = server.wait("a_reader/", "This page failed")
+    assert (
+        "docs/a_reader.py: not run: it uses the checkpoint vit of docs/maker.py" in html
+    )
+    server.wait("maker/", "This page failed", "ZeroDivisionError")
+    errors = [line for line in said().splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1
+    assert "docs/maker.py:11: cell 1 raised ZeroDivisionError" in errors[0]
+    site.write("docs/maker.py", MAKER)
+    html = server.wait("a_reader/", "learned 11")
+    assert "This page failed" not in html
+
+
 def test_pages_come_and_go(server: Server, site: SmallSite) -> None:
     site.page("new.py", "print('new', 10 + 5)")
     server.wait("new/", "new 15")

@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from executor.cache import Cache, Entry
-from executor.errors import PageError
+from executor.errors import NotRunError, PageError, reports
 from executor.keys import Key
+from executor.lineage import Source
 from executor.schedule import Event, Job, Runner, preload_statements
 
 
@@ -114,6 +116,108 @@ def test_a_submitted_page_can_be_cancelled(bench: Any) -> None:
     begin = time.monotonic()
     assert here.runner.submit(here.job("next", "1")).result(60).page == "next"
     assert time.monotonic() - begin < 30
+
+
+WRITE = """\
+from pathlib import Path
+for name in {saves}:
+    Path("checkpoints", name).mkdir(parents=True)
+    Path("checkpoints", name, "README.md").write_text("# Card")
+    Path("checkpoints", name, "model.safetensors").write_text("weights")
+"""
+
+
+def linked(
+    here: Bench, name: str, uses: str = "", saves: str = "", cell: str = ""
+) -> Job:
+    """A page that uses checkpoints of others, each named after its page."""
+    front = f"# ---\n# executor: {{saves: [{saves}], checkpoints: [{uses}]}}\n# ---\n"
+    code = cell or WRITE.format(saves=[saves] if saves else [])
+    text = f"# %% [markdown]\n{front}\n# %%\n{code}"
+    program = here.project.program(text, f"{name}.py")
+    makers = {
+        use: here.project.read("# %%\n1\n", f"made/{use}.py")
+        for use in program.page.settings.checkpoints
+    }
+    sources = tuple(
+        Source(use, replace(maker, id=use), Key(f"key-{use}", {}))
+        for use, maker in makers.items()
+    )
+    return Job(program, Key(f"key-{name}", {}), sources)
+
+
+def test_makers_run_before_users_and_the_longest_way_first(bench: Any) -> None:
+    here = bench(1)
+    times = {"a": 5.0, "b": 5.0, "c": 5.0, "quick": 1.0, "middle": 12.0, "long": 14.0}
+    for name, seconds in times.items():
+        here.cache.store(Entry(name, "old", {}, [[]], {}, {"seconds": seconds}))
+    here.run(
+        linked(here, "c", uses="b"),
+        linked(here, "middle"),
+        linked(here, "long"),
+        linked(here, "quick"),
+        linked(here, "b", uses="a", saves="b"),
+        linked(here, "a", saves="a"),
+    )
+    started = [event.page for event in here.events if event.state == "started"]
+    # a, b and c take 15 s, one after the other.
+    assert started == ["a", "long", "middle", "b", "c", "quick"]
+
+
+def test_users_wait_while_others_run(bench: Any) -> None:
+    here = bench(2)
+    outcome = here.run(
+        linked(here, "user", uses="maker"),
+        linked(here, "maker", saves="maker"),
+        linked(here, "other"),
+    )
+    assert all(isinstance(each, Entry) for each in outcome.values()), outcome
+    told = [(event.page, event.state) for event in here.events]
+    assert told.index(("maker", "done")) < told.index(("user", "started"))
+    assert told.index(("other", "started")) < told.index(("user", "started"))
+
+
+def test_a_failure_has_one_error_and_its_users_say_whose_it_is(bench: Any) -> None:
+    here = bench(2)
+    outcome = here.run(
+        linked(here, "a", saves="a", cell="1 / 0"),
+        linked(here, "b", uses="a", saves="b"),
+        linked(here, "c", uses="b"),
+        linked(here, "alone", uses="nobody"),
+        linked(here, "other"),
+    )
+    assert "ZeroDivisionError" in str(outcome["a"])
+    for name, cause in (("b", "made/a"), ("c", "made/a"), ("alone", "made/nobody")):
+        error = outcome[name]
+        assert isinstance(error, NotRunError)
+        assert error.cause == f"docs/{cause}.py"
+        assert error.place == f"docs/{name}.py"
+    assert isinstance(outcome["other"], Entry)
+    started = {event.page for event in here.events}
+    assert started == {"a", "other"}
+    texts = reports(each for each in outcome.values() if isinstance(each, PageError))
+    assert len(texts) == 3
+
+
+def test_a_user_that_is_stopped_does_not_stop_its_maker(bench: Any) -> None:
+    here = bench(1)
+    slow = "import time; time.sleep(1)\n" + WRITE.format(saves=["a"])
+    made = here.runner.submit(linked(here, "a", saves="a", cell=slow))
+    user = here.runner.submit(linked(here, "b", uses="a"))
+    user.cancel()
+    assert made.result(60).checkpoints.keys() == {"a"}
+    again = here.runner.submit(linked(here, "b", uses="a"))
+    assert again.result(60).provenance["checkpoints_used"]["a"]["bytes"] == 13
+
+
+def test_who_waits_for_a_page_that_is_stopped_stops(bench: Any) -> None:
+    here = bench(1)
+    made = here.runner.submit(linked(here, "a", saves="a", cell="while True: pass"))
+    user = here.runner.submit(linked(here, "b", uses="a"))
+    time.sleep(0.3)
+    made.cancel()
+    with pytest.raises(CancelledError):
+        user.result(30)
 
 
 def test_what_the_zygote_loads_is_safe_to_fork(project: Any) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from paste_runner import FOLDERS
 from playwright.sync_api import Page as Tab
-from site_checks import ROOT
+from site_checks import ROOT, Site
 
 import hub_mirror
 from executor.environment import page_environment, shared_environment
@@ -51,7 +51,40 @@ class Result:
     output: str = ""
 
 
-def run_all(pastes: Iterable[Paste], *, limit: int = LIMIT) -> dict[Paste, Result]:
+@dataclass(frozen=True)
+class Web:
+    """All of the web that pastes reach: the site, which a server here stands in for.
+
+    Attributes:
+        site: The built site.
+        address: Where it is served on this machine.
+    """
+
+    site: Site
+    address: str
+
+    def redirected(self, part: str) -> str:
+        """Returns code that fetches files from here instead of the published site."""
+        return part.replace(f"{self.site.base}files/", f"{self.address}files/")
+
+    def fetched(self, text: str) -> dict[str, str]:
+        """Returns the digest of each file of the site that code may fetch."""
+        if f"{self.site.base}files/" not in text:
+            return {}
+        files = {
+            path.relative_to(self.site.root / "files").as_posix(): path
+            for path in (self.site.root / "files").rglob("*.zip")
+        }
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in sorted(files.items())
+            if json.dumps(name.removesuffix(".zip")) in text
+        }
+
+
+def run_all(
+    pastes: Iterable[Paste], web: Web | None = None, *, limit: int = LIMIT
+) -> dict[Paste, Result]:
     """Runs pastes, each alone in an empty folder, or remembers that they ran.
 
     Those of one page that start alike share what they have in common where processes can
@@ -59,12 +92,13 @@ def run_all(pastes: Iterable[Paste], *, limit: int = LIMIT) -> dict[Paste, Resul
 
     Args:
         pastes: What to run.
+        web: Where they may fetch files.
         limit: Seconds that one block may take.
     """
     results = {}
     groups: dict[str, list[Paste]] = {}
     for paste in pastes:
-        stored = CACHE / f"{key(paste)}.json"
+        stored = CACHE / f"{key(paste, web)}.json"
         if stored.is_file():
             results[paste] = Result("", json.loads(stored.read_text("utf-8"))["output"])
         else:
@@ -73,10 +107,10 @@ def run_all(pastes: Iterable[Paste], *, limit: int = LIMIT) -> dict[Paste, Resul
             groups.setdefault(group, []).append(paste)
 
     def run(group: list[Paste]) -> dict[Paste, Result]:
-        found = run_together(group, limit)
+        found = run_together(group, limit, web)
         for paste in group:
             if found[paste].error and len(group) > 1:
-                found |= run_together([paste], limit)
+                found |= run_together([paste], limit, web)
         return found
 
     longest = sorted(groups.values(), key=lambda group: -sum(len(p.text) for p in group))
@@ -87,16 +121,18 @@ def run_all(pastes: Iterable[Paste], *, limit: int = LIMIT) -> dict[Paste, Resul
     for paste, result in results.items():
         if not result.error:
             entry = {"place": paste.place, "output": result.output}
-            stored = CACHE / f"{key(paste)}.json"
+            stored = CACHE / f"{key(paste, web)}.json"
             if not stored.is_file():
                 stored.write_text(json.dumps(entry), encoding="utf-8")
     return results
 
 
-def key(paste: Paste) -> str:
+def key(paste: Paste, web: Web | None) -> str:
     """Returns a hash of all that decides whether a paste runs."""
+    fetched: Mapping[str, str] = web.fetched(paste.text) if web is not None else {}
     ingredients = [
         paste.text,
+        fetched,
         (ROOT / "constraints.txt").read_text(encoding="utf-8"),
         sys.version_info[:2],
         {model.id: hub_mirror.digests(model.id) for model in models()},
@@ -105,15 +141,21 @@ def key(paste: Paste) -> str:
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
 
-def run_together(pastes: list[Paste], limit: int) -> dict[Paste, Result]:
+def run_together(
+    pastes: list[Paste], limit: int, web: Web | None = None
+) -> dict[Paste, Result]:
     """Runs pastes in one process and its forks."""
+    redirected = web.redirected if web is not None else str
     with TemporaryDirectory() as name:
         folder = Path(name).resolve()
         for inner in FOLDERS:
             (folder / "files" / inner).mkdir(parents=True)
         answers = folder / "results"
         request = {
-            "pastes": {str(number): paste.parts for number, paste in enumerate(pastes)},
+            "pastes": {
+                str(number): [redirected(part) for part in paste.parts]
+                for number, paste in enumerate(pastes)
+            },
             "files": str(folder / "files"),
             "results": str(answers),
             "limit": limit,
@@ -182,10 +224,12 @@ def copied(tab: Tab, url: str) -> list[Paste]:
         tab.evaluate("navigator.clipboard.writeText('nothing')")
         buttons.nth(number).click()
         text = tab.evaluate("navigator.clipboard.readText()")
-        parts = tuple(block["parts"])
         # Parts are only for speed: what counts is the text.
-        whole = "\n\n".join(parts) == text
-        pastes.append(
-            Paste(f"{url or 'index'} button {number + 1}", parts if whole else (text,))
-        )
+        parts = tuple(block["parts"])
+        whole = "\n\n".join(parts)
+        if text.endswith(f"\n\n{whole}"):  # after lines that fetch files
+            parts = (text.removesuffix(f"\n\n{whole}"), *parts)
+        elif text != whole:
+            parts = (text,)
+        pastes.append(Paste(f"{url or 'index'} button {number + 1}", parts))
     return pastes

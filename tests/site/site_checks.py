@@ -347,7 +347,7 @@ def _notebook(page: Page, text: str) -> list[str]:
         nbformat.validate(notebook)
     except (ValueError, nbformat.ValidationError) as error:
         return [f"{place}: {str(error).splitlines()[0]}"]
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.cells if is_of_page(cell)]
     faults = [
         f"{place}: cell not executed: {cell.source[:40]}"
         for cell in cells
@@ -366,6 +366,11 @@ def _notebook(page: Page, text: str) -> list[str]:
     faults += _find(_LEFTOVERS | {"import": _SNIPPET}, _texts(cells), place)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type != "code")
     return faults + _find(_DOWNLOAD_PROSE, prose, place)
+
+
+def is_of_page(cell: nbformat.NotebookNode) -> bool:
+    """Tells whether a cell of a download is code of the page, not what fetches files."""
+    return cell.cell_type == "code" and "fetch" not in cell.metadata.get("tags", [])
 
 
 def _texts(cells: list[nbformat.NotebookNode]) -> str:

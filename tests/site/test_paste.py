@@ -5,9 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from paste import Paste, copied, run_all, run_together
+from paste import Paste, Web, copied, run_all, run_together
 from playwright.sync_api import expect
-from site_checks import ROOT, Open, Site, visit
+from site_checks import ROOT, Open, Site, is_of_page, visit
 
 from executor.pages import read_page
 
@@ -32,7 +32,7 @@ def test_every_python_block_runs_as_copied(
         pastes += copied(tab, page.url)
     faults = [
         f"{paste.place}: {result.error}"
-        for paste, result in run_all(pastes).items()
+        for paste, result in run_all(pastes, Web(site, address)).items()
         if result.error
     ]
 
@@ -45,9 +45,10 @@ def test_every_python_block_runs_as_copied(
 @GROUP
 @pytest.mark.site
 def test_a_pasted_block_prints_what_its_page_shows(
-    site: Site, pastes: list[Paste]
+    site: Site, address: str, pastes: list[Paste]
 ) -> None:
-    results = {paste.place: result for paste, result in run_all(pastes).items()}
+    ran = run_all(pastes, Web(site, address))
+    results = {paste.place: result for paste, result in ran.items()}
     faults = []
     for page in site.notebooks:
         author = read_page(ROOT, ROOT / "docs" / f"{page.url[:-1]}.py")
@@ -55,7 +56,7 @@ def test_a_pasted_block_prints_what_its_page_shows(
         stem = page.url[:-1].rpartition("/")[2]
         text = (site.file(page.url).parent / f"{stem}.ipynb").read_text("utf-8")
         notebook = nbformat.reads(text, as_version=4)
-        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        cells = [cell for cell in notebook.cells if is_of_page(cell)]
         shown = [
             (cell, source.volatile)
             for cell, source in zip(cells, authored, strict=True)
