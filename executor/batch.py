@@ -35,7 +35,11 @@ def with_makers(wanted: Sequence[State], states: Sequence[State]) -> list[State]
 
 
 def run(
-    project: Project, cache: Cache, states: Sequence[State], jobs: int | None = None
+    project: Project,
+    cache: Cache,
+    states: Sequence[State],
+    jobs: int | None = None,
+    runner: Runner | None = None,
 ) -> Outcome:
     """Runs pages, and keeps what succeeds.
 
@@ -44,19 +48,21 @@ def run(
         cache: Where results are kept.
         states: The pages.
         jobs: How many run at once; by default as many as there are cores.
+        runner: What runs them, if there is one already, which the caller closes.
     """
     if not states:
         return {}
     hub_mirror.fill(project.root / ".cache" / "huggingface")
-    runner = Runner(project.root, cache, jobs, durations=project.cache)
+    own = runner or Runner(project.root, cache, jobs, durations=project.cache)
     try:
-        with Progress(len(states), runner.jobs) as progress:
-            return runner.run(
+        with Progress(len(states), own.jobs) as progress:
+            return own.run(
                 [Job(state.program, state.key, state.sources) for state in states],
                 progress.notify,
             )
     finally:
-        runner.close()
+        if runner is None:
+            own.close()
 
 
 def run_stale(
@@ -65,6 +71,7 @@ def run_stale(
     jobs: int | None = None,
     uris: Collection[str] | None = None,
     force: bool = False,
+    runner: Runner | None = None,
 ) -> Outcome:
     """Runs what is stale until nothing is, each page once at most.
 
@@ -77,6 +84,7 @@ def run_stale(
         jobs: How many run at once.
         uris: Which pages are wanted; by default all.
         force: Whether to run cached ones too.
+        runner: What runs them, if there is one already, which the caller closes.
     """
     keys = {
         state.page.uri: state.key
@@ -86,7 +94,7 @@ def run_stale(
     wanted = [s for s in states if s.page.uri in keys and (force or s.entry is None)]
     outcome: Outcome = {}
     while wanted := with_makers(wanted, states):
-        outcome |= run(project, project.cache, wanted, jobs)
+        outcome |= run(project, project.cache, wanted, jobs, runner)
         if not any(state.page.settings.saves for state in wanted):
             break
         states, _ = project.states()

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from functools import cache
 
+_lock = threading.Lock()
 
-@cache
+
 def watts_per_core() -> float:
     """Returns the power of one busy core of this machine, in watts.
 
     codecarbon knows the rated power of processors; of one that it does not know, it takes
     4 W a core. Nothing is measured: virtual machines hide the processor's own meters.
     """
+    with _lock:  # two pages that end at once would each undo the other's silence
+        return _watts_per_core()
+
+
+@cache
+def _watts_per_core() -> float:
     from codecarbon.core import cpu
 
     logger = logging.getLogger("codecarbon")

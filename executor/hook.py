@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,12 +30,25 @@ from executor.batch import run_stale
 from executor.claims import ClaimError
 from executor.errors import NotRunError, PageError, reports
 from executor.live import Live
-from executor.project import Project
+from executor.project import Project, State
+from executor.schedule import Runner
 from executor.site import SOURCES, Site, View
 
 log = logging.getLogger("mkdocs.executor")
 
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a build will show, and the runner of what is not cached, if there is any."""
+
+    project: Project
+    states: list[State]
+    problems: dict[str, PageError]
+    runner: Runner | None
+
+
 _live: Live | None = None
+_plan: _Plan | None = None
 _site: Site | None = None
 
 
@@ -44,8 +58,15 @@ def on_startup(command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> 
     _live = Live() if command == "serve" else None
 
 
+@event_priority(100)  # before plugins that take their time
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Points mkdocs-jupyter at our template, with a cache that knows the template."""
+    """Points mkdocs-jupyter at our template, with a cache that knows the template.
+
+    A build also starts here to load what its stale pages import.
+    """
+    global _plan
+    if _live is None:
+        _plan = _make_plan(Project(_root(config)))
     mkdocs_jupyter.config.settings.templates_dir = str(render.TEMPLATES)
     cache = _root(config) / ".cache" / "render" / render.templates_digest()
     config.plugins["mkdocs-jupyter"].config["cache_dir"] = str(cache)
@@ -55,13 +76,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_pre_build(config: MkDocsConfig) -> None:
     """Executes pages before MkDocs touches the old site."""
     global _site
-    project = Project(_root(config))
-    hub_mirror.fill(project.root / ".cache" / "huggingface")
+    hub_mirror.fill(_root(config) / ".cache" / "huggingface")
     try:
         if _live is not None:
+            project = Project(_root(config))
             _site = Site(project, _live.views(project), tolerant=True)
         else:
-            _site = Site(project, _execute(project))
+            assert _plan is not None
+            _site = Site(_plan.project, _execute(_plan))
             if problems := _site.problems():
                 raise PluginError(_report(problems))
     except ClaimError as error:
@@ -130,19 +152,34 @@ def on_shutdown() -> None:
     """Stops what still runs."""
     if _live is not None:
         _live.close()
+    if _plan is not None and _plan.runner is not None:
+        _plan.runner.close()
 
 
-def _execute(project: Project) -> dict[str, View]:
+def _make_plan(project: Project) -> _Plan:
+    states, problems = project.states()
+    stale = [state.program for state in states if state.entry is None]
+    runner = None
+    if stale:
+        runner = Runner(project.root, project.cache)
+        runner.prepare(stale)
+    return _Plan(project, states, problems, runner)
+
+
+def _execute(plan: _Plan) -> dict[str, View]:
     """Runs what is not cached.
 
     Raises:
         PluginError: If a page failed; the others have run and are cached.
     """
-    states, problems = project.states()
-    outcome = run_stale(project, states)
-    errors = list(problems.values())
+    try:
+        outcome = run_stale(plan.project, plan.states, runner=plan.runner)
+    finally:
+        if plan.runner is not None:
+            plan.runner.close()
+    errors = list(plan.problems.values())
     views = {}
-    for state in states:
+    for state in plan.states:
         result = outcome.get(state.page.id, state.entry)
         if isinstance(result, PageError):
             errors.append(result)

@@ -165,7 +165,7 @@ def executed(
 
     def run() -> list[str]:
         caplog.clear()
-        hook._execute(Project(site.root))
+        hook._execute(hook._make_plan(Project(site.root)))
         return sorted(re.findall(r"Executed (\S+) in", caplog.text))
 
     return run
@@ -229,4 +229,4 @@ def test_every_failure_is_told(site: SmallSite) -> None:
             f"docs/{page}.py", "# %% [markdown]\n# ---\n# a: [1\n# ---\n# # Broken\n"
         )
     with pytest.raises(PluginError, match=r"(?s)2 pages failed:.*one\.py:.*two\.py:"):
-        hook._execute(Project(site.root))
+        hook._execute(hook._make_plan(Project(site.root)))
