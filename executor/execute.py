@@ -31,6 +31,7 @@ from executor.assemble import Program, ProgramCell
 from executor.environment import NETWORK_LOG, STARTUP, page_environment
 from executor.errors import PageError
 from executor.kernels import Kernels
+from executor.preload import preload_statements
 
 _WATCH_SECONDS = 0.1
 _SWEEPS = 3  # for what is started while its parent is being ended
@@ -118,7 +119,9 @@ async def _execute(
         datafiles.copy(root, page.path, path, workplace)
     for name, kept in used.items():
         shutil.copytree(kept, workplace / checkpoints.FOLDER / name)
-    manager = kernels.manager(folder / "kernel.json", folder / "kernel.log")
+    manager = kernels.manager(
+        folder / "kernel.json", folder / "kernel.log", preload_statements([program])
+    )
     client = _Client(program, manager)
     env = {**environment, **page_environment(folder), "PWD": str(workplace)}
     run = asyncio.create_task(client.async_execute(cwd=str(workplace), env=env))

@@ -20,7 +20,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from executor import claims, codelinks, dates, glossary, publish, sample
+from executor import claims, codelinks, contents, dates, glossary, publish, sample
 from executor.errors import PageError
 from executor.packages import Packages
 from executor.site import FRESHNESS, SOURCES, Site, View, is_reference
@@ -83,12 +83,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(
     markdown: str, page: Page, config: MkDocsConfig, files: Files
 ) -> str:
-    """Puts samples into prose, and counts the facts that it cites."""
+    """Puts samples and lists of pages into prose, and counts the facts that it cites."""
     uri = page.file.src_uri
     if not uri.endswith(".md") or is_reference(uri) or uri in _LISTS:
         return markdown
     _facts[uri] = len(set(claims.cited(markdown)))
     site: Site = config.extra["site"]
+    root = _root(config)
+    try:
+        markdown = contents.fill(
+            markdown, uri, config.nav, lambda page: _title(root, page)
+        )
+    except ValueError as error:
+        raise PluginError(f"docs/{uri}: {error}") from error
     try:
         return sample.fill(markdown, site.views, site.values, uri, config.site_url or "")
     except PageError as error:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -27,8 +28,16 @@ _ZYGOTE = Path(__file__).with_name("zygote.py")
 class Kernels(Protocol):
     """A source of kernels."""
 
-    def manager(self, connection_file: Path, log: Path) -> AsyncKernelManager:
-        """Returns a manager of one kernel that is not yet started."""
+    def manager(
+        self, connection_file: Path, log: Path, imports: Sequence[str] = ()
+    ) -> AsyncKernelManager:
+        """Returns a manager of one kernel that is not yet started.
+
+        Args:
+            connection_file: Where the kernel's addresses are to be written.
+            log: Where to write what the kernel itself prints.
+            imports: What the kernel is to find loaded, if it was loaded for several.
+        """
 
     def close(self) -> None:
         """Ends whatever is shared between kernels."""
@@ -56,7 +65,12 @@ def _manager(connection_file: Path) -> AsyncKernelManager:
 class SpawnedKernels:
     """Each kernel is a new Python process."""
 
-    def manager(self, connection_file: Path, log: Path) -> AsyncKernelManager:
+    def manager(
+        self,
+        connection_file: Path,
+        log: Path,
+        imports: Sequence[str] = (),  # noqa: ARG002 - each process loads its own
+    ) -> AsyncKernelManager:
         """Returns a manager that will start a process."""
         manager = _manager(connection_file)
         manager.provisioner = _LoggedProvisioner(
@@ -91,14 +105,17 @@ class ForkedKernels:
     def __init__(self, environment: dict[str, str], preload: list[str]) -> None:
         self.zygote = Zygote(environment, preload)
 
-    def manager(self, connection_file: Path, log: Path) -> AsyncKernelManager:
-        """Returns a manager that will fork the zygote."""
+    def manager(
+        self, connection_file: Path, log: Path, imports: Sequence[str] = ()
+    ) -> AsyncKernelManager:
+        """Returns a manager that will fork the zygote once it has loaded ``imports``."""
         manager = _manager(connection_file)
         manager.provisioner = _ForkProvisioner(
             parent=manager,
             kernel_id="",
             kernel_spec=manager.kernel_spec,
             zygote=self.zygote,
+            imports=imports,
             log_file=log,
         )
         return manager
@@ -139,16 +156,30 @@ class Zygote:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def fork(self, argv: list[str], cwd: str, env: dict[str, str], log: Path) -> Child:
-        """Forks a kernel. Returns when it exists, which is once the imports are done."""
+    def fork(
+        self,
+        argv: list[str],
+        cwd: str,
+        env: dict[str, str],
+        log: Path,
+        imports: Sequence[str] = (),
+    ) -> Child:
+        """Forks a kernel. Returns when it exists.
+
+        Args:
+            argv: The kernel's command line.
+            cwd: Its working folder.
+            env: Its environment.
+            log: The file that gets what it prints.
+            imports: Statements to wait for, if they are to be loaded at all.
+        """
         forked: Future[int] = Future()
         with self._lock:
             self._next += 1
             number = self._next
             self._forks[number] = forked
-        self._send(
-            {"fork": number, "argv": argv, "cwd": cwd, "env": env, "log": str(log)}
-        )
+        request = {"fork": number, "needs": list(imports), "log": str(log)}
+        self._send(request | {"argv": argv, "cwd": cwd, "env": env})
         pid = forked.result(_START_SECONDS)
         return Child(pid, self._exits[pid])
 
@@ -240,9 +271,12 @@ class Child:
 class _ForkProvisioner(LocalProvisioner):
     """Gets the kernel's process from a zygote; all else is a local process."""
 
-    def __init__(self, *, zygote: Zygote, log_file: Path, **kwargs: Any) -> None:
+    def __init__(
+        self, *, zygote: Zygote, imports: Sequence[str], log_file: Path, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._zygote = zygote
+        self._imports = imports
         self._log_file = log_file
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -250,7 +284,12 @@ class _ForkProvisioner(LocalProvisioner):
         argv = cmd[cmd.index("ipykernel_launcher") :]
         fork = asyncio.ensure_future(
             asyncio.to_thread(
-                self._zygote.fork, argv, str(kwargs["cwd"]), kwargs["env"], self._log_file
+                self._zygote.fork,
+                argv,
+                str(kwargs["cwd"]),
+                kwargs["env"],
+                self._log_file,
+                self._imports,
             )
         )
         try:

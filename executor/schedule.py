@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from executor.assemble import Program, import_statements
+from executor.assemble import Program
 from executor.cache import Cache, Entry
 from executor.checkpoints import digest_of, manifest_of, size_of
 from executor.environment import shared_environment
@@ -25,47 +25,13 @@ from executor.execute import execute
 from executor.kernels import ForkedKernels, Kernels, SpawnedKernels, can_fork
 from executor.keys import Key
 from executor.lineage import Source
+from executor.preload import preload_statements
 from executor.provenance import provenance_of
 
 log = logging.getLogger("mkdocs.executor")
 
-# Packages whose import starts no thread and opens nothing that a fork must not share.
-FORK_SAFE = frozenset(
-    {
-        "IPython",
-        "PIL",
-        "accelerate",
-        "datasets",
-        "huggingface_hub",
-        "ipykernel",
-        "matplotlib",
-        "numpy",
-        "pandas",
-        "safetensors",
-        "scipy",
-        "sklearn",
-        "tokenizers",
-        "torch",
-        "torchvision",
-        "transformers",
-    }
-)
 # How long to wait for pages that are stopped at the end to clean up after themselves.
 _CLOSE_SECONDS = 10.0
-# What every kernel needs anyway.
-_KERNEL_IMPORTS = [
-    "import ipykernel.debugger",
-    "import ipykernel.ipkernel",
-    "import ipykernel.kernelapp",
-    "import ipykernel.zmqshell",
-    "import IPython.core.completer",
-]
-_FIGURE_IMPORTS = [
-    "import matplotlib_inline.config",  # not .backend_inline: it must meet its own shell
-    "import matplotlib.backends.backend_svg",
-    "import matplotlib.backends.backend_agg",
-    "import IPython.core.pylabtools",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +63,6 @@ Notify = Callable[[Event], None]
 
 def _ignore(event: Event) -> None:
     pass
-
-
-def preload_statements(programs: Sequence[Program]) -> list[str]:
-    """Returns the imports of ``programs`` that a zygote may run once for all of them."""
-    statements = dict.fromkeys(_KERNEL_IMPORTS)
-    for program in programs:
-        for statement in import_statements(program):
-            if statement.split()[1].split(".")[0] in FORK_SAFE:
-                statements[statement] = None
-    if any(" matplotlib" in statement for statement in statements):
-        statements.update(dict.fromkeys(_FIGURE_IMPORTS))
-    return list(statements)
 
 
 class _Places:

@@ -4,13 +4,15 @@ Run as ``python executor/zygote.py FD``; FD is its end of a Unix socket pair, ov
 it reads and writes one JSON object a line. It is told:
 
     {"preload": ["import torch", ...]}
-    {"fork": 1, "argv": [...], "cwd": "...", "env": {...}, "log": "..."}
+    {"fork": 1, "needs": [...], "argv": [...], "cwd": "...", "env": {...}, "log": "..."}
 
 and says:
 
     {"ready": {"import torch": null, ...}}
     {"forked": 1, "pid": 42}
     {"exited": 42, "status": -9}
+
+It forks as soon as what a page needs is loaded, and loads what others need after that.
 
 It stays single-threaded, so that a fork copies no lock that another thread holds. When
 its socket closes (the parent is gone, however it died) it kills its forks and exits.
@@ -33,15 +35,59 @@ from typing import Any, NoReturn
 _PR_SET_PDEATHSIG = 1
 
 
+class Imports:
+    """The import statements that are still to be run, and what came of the others.
+
+    Attributes:
+        outcome: For each statement that was run None, or why it failed.
+    """
+
+    def __init__(self) -> None:
+        self.outcome: dict[str, str | None] = {}
+        self._queue: dict[str, None] = {}  # in order
+
+    def add(self, statements: list[str]) -> None:
+        """Takes in statements to run; each is run once."""
+        self._queue |= dict.fromkeys(statements)
+        for statement in self.outcome:
+            self._queue.pop(statement, None)
+
+    def missing(self, statements: list[str]) -> list[str]:
+        """Returns those of ``statements`` that are still to be run."""
+        return [statement for statement in statements if statement in self._queue]
+
+    def run_next(self, wanted: list[str]) -> None:
+        """Runs one statement: of ``wanted`` if there is any to run, else the next.
+
+        A statement that fails is left to the page, which then shows the error itself.
+        """
+        statement = next(iter([*self.missing(wanted), *self._queue]))
+        del self._queue[statement]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pages set their own filter
+                exec(statement, {})
+            self.outcome[statement] = None
+        except Exception as error:  # noqa: BLE001 - a package may raise anything
+            self.outcome[statement] = f"{type(error).__name__}: {error}"
+
+    def __bool__(self) -> bool:
+        """Tells whether there are statements to run."""
+        return bool(self._queue)
+
+
 def serve(channel: socket.socket) -> None:
     """Answers requests on ``channel`` until the other end closes it."""
     selector = selectors.DefaultSelector()
     selector.register(channel, selectors.EVENT_READ)
     children: dict[int, int] = {}  # file descriptor of a child → its process id
+    imports = Imports()
+    waiting: list[dict[str, Any]] = []  # requests for forks
     pending = b""
+    gc.disable()
     try:
         while True:
-            for key, _ in selector.select():
+            for key, _ in selector.select(0 if imports or waiting else None):
                 if key.fileobj is not channel:
                     _reap(channel, selector, children, key.fd)
                     continue
@@ -49,26 +95,39 @@ def serve(channel: socket.socket) -> None:
                 if not data:
                     return
                 *lines, pending = (pending + data).split(b"\n")
-                for line in lines:
-                    _answer(channel, selector, children, json.loads(line))
+                for request in map(json.loads, lines):
+                    if "fork" in request:
+                        waiting.append(request)
+                        continue
+                    imports.add(request["preload"])
+                    if not imports:
+                        _send(channel, {"ready": imports.outcome})
+            for request in [*waiting]:
+                if not imports.missing(request["needs"]):
+                    waiting.remove(request)
+                    _fork(channel, selector, children, request)
+            if imports:
+                imports.run_next([need for each in waiting for need in each["needs"]])
+                if not imports:
+                    _send(channel, {"ready": imports.outcome})
     finally:
         for pid in children.values():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 
 
-def _answer(
+def _fork(
     channel: socket.socket,
     selector: selectors.BaseSelector,
     children: dict[int, int],
     request: dict[str, Any],
 ) -> None:
-    if "preload" in request:
-        _send(channel, {"ready": preload(request["preload"], channel)})
-        return
     parent = os.getpid()
+    gc.collect()
+    gc.freeze()  # what is there is shared with the forks, and stays so
     pid = os.fork()
     if not pid:
+        gc.enable()
         for descriptor in children:
             os.close(descriptor)
         selector.close()
@@ -78,40 +137,6 @@ def _answer(
     children[descriptor] = pid
     selector.register(descriptor, selectors.EVENT_READ)
     _send(channel, {"forked": request["fork"], "pid": pid})
-
-
-def preload(statements: list[str], channel: socket.socket) -> dict[str, str | None]:
-    """Runs import statements and what forked kernels would otherwise each do again.
-
-    A statement that fails is left to the page, which then shows the error itself. Stops
-    when the other end of ``channel`` is gone: nobody waits for the rest.
-
-    Returns:
-        For each statement None, or why it failed.
-    """
-    gc.disable()
-    outcome: dict[str, str | None] = {}
-    warnings.simplefilter("ignore")  # pages set their own filter
-    for statement in statements:
-        if _hung_up(channel):
-            break
-        try:
-            exec(statement, {})
-            outcome[statement] = None
-        except Exception as error:  # noqa: BLE001 - a package may raise anything
-            outcome[statement] = f"{type(error).__name__}: {error}"
-    warnings.resetwarnings()
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    return outcome
-
-
-def _hung_up(channel: socket.socket) -> bool:
-    try:
-        return not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
 
 
 def _reap(

@@ -14,7 +14,7 @@ from executor.kernels import ForkedKernels, Kernels, SpawnedKernels, can_fork
 from executor.keys import Key, key_of
 from executor.packages import Packages
 from executor.pages import Page, read_page
-from executor.schedule import preload_statements
+from executor.preload import preload_statements
 
 LOCK = """\
 jinja2==3.1.6

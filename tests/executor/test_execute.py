@@ -561,8 +561,8 @@ def test_a_kernel_that_does_not_start_leaves_nothing_open(
     managers = []
 
     class Broken(SpawnedKernels):
-        def manager(self, connection_file: Path, log: Path) -> Any:
-            manager = super().manager(connection_file, log)
+        def manager(self, *arguments: Any) -> Any:
+            manager = super().manager(*arguments)
 
             async def launch_kernel(*args: Any, **kwargs: Any) -> Any:
                 raise RuntimeError("no process to be had")

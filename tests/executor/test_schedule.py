@@ -15,7 +15,8 @@ from executor.cache import Cache, Entry
 from executor.errors import NotRunError, PageError, reports
 from executor.keys import Key
 from executor.lineage import Source
-from executor.schedule import Event, Job, Runner, preload_statements
+from executor.preload import preload_statements
+from executor.schedule import Event, Job, Runner
 
 
 class Bench:

@@ -5,7 +5,6 @@ import importlib.metadata
 import importlib.util
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,8 @@ from executor.assemble import import_statements
 from executor.environment import shared_environment
 from executor.execute import Execution, execute
 from executor.kernels import ForkedKernels, Zygote, can_fork
-from executor.schedule import FORK_SAFE, preload_statements
-from executor.zygote import preload
+from executor.preload import FORK_SAFE, preload_statements
+from executor.zygote import Imports
 
 pytestmark = [
     pytest.mark.skipif(not can_fork(), reason="kernels are forked on Linux only"),
@@ -235,21 +234,52 @@ def test_lazy_modules_are_resolved_ahead(
 
 
 def test_what_cannot_be_loaded_is_told_and_left_to_the_page() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        outcome = preload(["import json", "import no_such_thing", "import csv"], theirs)
-    assert outcome["import json"] is None
-    assert outcome["import csv"] is None
-    assert outcome["import no_such_thing"] == (
-        "ModuleNotFoundError: No module named 'no_such_thing'"
-    )
+    imports = Imports()
+    imports.add(["import json", "import no_such_thing", "import csv"])
+    while imports:
+        imports.run_next([])
+    assert imports.outcome == {
+        "import json": None,
+        "import no_such_thing": "ModuleNotFoundError: No module named 'no_such_thing'",
+        "import csv": None,
+    }
 
 
-def test_nothing_more_is_loaded_once_nobody_listens() -> None:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        ours.close()
-        assert preload(["import json"], theirs) == {}
+def test_what_is_waited_for_is_loaded_first_and_nothing_twice() -> None:
+    imports = Imports()
+    imports.add(["import json", "import csv", "import string"])
+    assert imports.missing(["import csv", "import torch"]) == ["import csv"]
+    imports.run_next(["import csv"])
+    assert list(imports.outcome) == ["import csv"]
+    imports.add(["import csv", "import json"])
+    assert imports.missing(["import csv"]) == []
+    imports.run_next(["import csv"])
+    assert list(imports.outcome) == ["import csv", "import json"]
+
+
+def test_a_fork_does_not_wait_for_what_others_need(
+    shared: dict[str, str], tmp_path: Path
+) -> None:
+    statements = ["import time; time.sleep(2)", "import time; time.sleep(20)"]
+    zygote = Zygote(shared, [*statements, "import csv"])
+    started = time.monotonic()
+    arguments = ["x", "-f", str(tmp_path / "c.json")]
+    child = zygote.fork(arguments, str(tmp_path), {}, tmp_path / "log", ["import csv"])
+    assert is_running(child.pid)
+    assert time.monotonic() - started < 15
+    assert not zygote.ready.done()
+    os.kill(pid_of(zygote), signal.SIGKILL)
+    zygote.close()
+
+
+def test_nothing_more_is_loaded_once_nobody_listens(
+    shared: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "loaded"
+    zygote = Zygote(shared, ["import time; time.sleep(1)", f"open({str(file)!r}, 'w')"])
+    time.sleep(0.3)
+    zygote.close()
+    assert not file.exists()
 
 
 def test_it_ends_when_its_owner_hangs_up(light: Zygote, tmp_path: Path) -> None:

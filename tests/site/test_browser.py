@@ -181,7 +181,7 @@ def test_the_choice_of_colors_lasts(site: Site, address: str, open_tab: Open) ->
     tab, watch = open_tab(address)
     visit(tab, watch, "")
     scheme(tab, "default")
-    toggle = tab.locator("form[data-md-component=palette] label:visible")
+    toggle = tab.locator("form[data-palette] label:visible")
     for _ in range(3):
         toggle.click()
         if tab.locator("input[name=__palette]:checked").get_attribute("id") == (
