@@ -50,6 +50,8 @@ FORK_SAFE = frozenset(
         "transformers",
     }
 )
+# From the end of a page until another one gets its place.
+_HANDOVER_SECONDS = 0.005
 # How long to wait for pages that are stopped at the end to clean up after themselves.
 _CLOSE_SECONDS = 10.0
 # What every kernel needs anyway.
@@ -142,7 +144,8 @@ class _Places:
 
     def _give_back(self) -> None:
         self._free += 1
-        self._hand_out()
+        # Those who waited for what ran here join the others first.
+        asyncio.get_running_loop().call_later(_HANDOVER_SECONDS, self._hand_out)
 
     def _hand_out(self) -> None:
         while self._free and self._waiting:
