@@ -62,11 +62,9 @@ tempfile.tempdir = None
 if "matplotlib.pyplot" in sys.modules:
     get_ipython().run_line_magic("matplotlib", "inline")
 if "datasets.config" in sys.modules:
-    config, kept = sys.modules["datasets.config"], os.environ["HF_DATASETS_CACHE"]
-    config.HF_DATASETS_CACHE = pathlib.Path(kept)
-    config.DOWNLOADED_DATASETS_PATH = pathlib.Path(kept, "downloads")
-    config.EXTRACTED_DATASETS_PATH = pathlib.Path(kept, "downloads", "extracted")
-    del config, kept
+    sys.modules["datasets.config"].HF_DATASETS_CACHE = pathlib.Path(
+        os.environ["HF_DATASETS_CACHE"]
+    )
 del os, pathlib, sys, tempfile, warnings
 """
 
