@@ -50,8 +50,6 @@ FORK_SAFE = frozenset(
         "transformers",
     }
 )
-# From the end of a page until another one gets its place.
-_HANDOVER_SECONDS = 0.005
 # How long to wait for pages that are stopped at the end to clean up after themselves.
 _CLOSE_SECONDS = 10.0
 # What every kernel needs anyway.
@@ -120,6 +118,8 @@ class _Places:
         count: How many.
     """
 
+    HANDOVER_SECONDS = 0.005  # from the end of a page until another has its place
+
     def __init__(self, count: int) -> None:
         self._free = count
         self._waiting: list[tuple[Any, int, asyncio.Future[None]]] = []
@@ -145,7 +145,7 @@ class _Places:
     def _give_back(self) -> None:
         self._free += 1
         # Those who waited for what ran here join the others first.
-        asyncio.get_running_loop().call_later(_HANDOVER_SECONDS, self._hand_out)
+        asyncio.get_running_loop().call_later(self.HANDOVER_SECONDS, self._hand_out)
 
     def _hand_out(self) -> None:
         while self._free and self._waiting:
