@@ -227,13 +227,14 @@ class Live:
         if not self._quick:
             return
         for file in files:
-            if file.is_documentation_page():
-                uri = file.src_uri
-                if uri in site.shown:
-                    changed = site.shown[uri] != self._shown.get(uri)
-                else:
-                    changed = _modified(file)
-                setattr(file, "is_modified", partial(bool, changed))  # noqa: B010
+            uri = file.src_uri
+            if uri in site.shown:
+                changed = site.shown[uri] != self._shown.get(uri)
+            elif file.is_documentation_page():
+                changed = _modified(file)
+            else:
+                continue
+            setattr(file, "is_modified", partial(bool, changed))  # noqa: B010
 
 
 class _Patched:

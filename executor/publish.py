@@ -305,6 +305,7 @@ def about_page(entry: Entry, files: Sequence[tuple[str, str]] = ()) -> str:
     packages = ", ".join(
         f"{name} {version}" for name, version in known["packages"].items()
     )
+    none = "none from the Hub" if known.get("checkpoints_used") else "none loaded"
     rows = [
         ("Executed", f"{known['date']}, from the first cell to the last"),
         ("Commit", _commit(commit) if commit else "not under version control"),
@@ -317,7 +318,7 @@ def about_page(entry: Entry, files: Sequence[tuple[str, str]] = ()) -> str:
             ", ".join(f"`{seed}`" for seed in known["seeds"])
             or "no random numbers seeded",
         ),
-        ("Weights", ", ".join(f"`{name}`" for name in known["weights"]) or "none loaded"),
+        ("Weights", ", ".join(f"`{name}`" for name in known["weights"]) or none),
         ("Processor", f"{known['processor']}, {known['cores']} cores, one thread a page"),
         ("Time", f"{known['seconds']:.1f} s, imports preloaded"),
         ("Peak memory", f"{known['peak_memory'] / 1e6:,.0f} MB"),

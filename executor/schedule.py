@@ -72,6 +72,8 @@ class _Places:
         count: How many.
     """
 
+    HANDOVER_SECONDS = 0.005  # from the end of a page until another has its place
+
     def __init__(self, count: int) -> None:
         self._free = count
         self._waiting: list[tuple[Any, int, asyncio.Future[None]]] = []
@@ -96,7 +98,8 @@ class _Places:
 
     def _give_back(self) -> None:
         self._free += 1
-        self._hand_out()
+        # Those who waited for what ran here join the others first.
+        asyncio.get_running_loop().call_later(self.HANDOVER_SECONDS, self._hand_out)
 
     def _hand_out(self) -> None:
         while self._free and self._waiting:

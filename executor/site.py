@@ -68,7 +68,8 @@ class Site:
             serve``, or fails the build.
 
     Attributes:
-        shown: For each page that is not plain prose, a digest of what it is made of.
+        shown: For each page that is not plain prose, and for each zip, a digest of what
+            it is made of.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Site:
         )
         for offer in self.offers.all.values():
             path = str(offer.path)
+            self.shown[offer.uri] = offer.path.stem
             files.append(File.generated(config, offer.uri, abs_src_path=path))
         for uri, view in self.views.items():
             source = files.get_file_from_path(uri)

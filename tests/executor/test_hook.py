@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,12 @@ def test_downloads_lie_beside_the_page(built: SmallSite) -> None:
     notebook = nbformat.reads(built.html("use/chart/chart.ipynb"), as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    fetch, *code = code
+    assert '["data/x.csv"]' in fetch.source
+    assert "http://127.0.0.1/files/{name}.zip" in fetch.source
+    with zipfile.ZipFile(built.root / "site/files/data/x.csv.zip") as archive:
+        assert archive.read("data/x.csv") == b"1,2\n"
+    assert 'href="../../files/data/x.csv.zip"' in html
     assert code[0].outputs[0].text == "twice 100 1,2\n"
     assert "The double of 4 is 8." in built.html("use/chart/chart.ipynb")
     for name in ("chart.ipynb", "chart.py"):

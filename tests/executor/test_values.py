@@ -181,3 +181,35 @@ def test_what_cannot_be_written_is_an_error_with_its_line(
     error = error_of(f"Text\n{{{{ {expression} }}}}")
     assert error.place == "docs/vision/vit.py:11"
     assert words in error.message
+
+
+KNOWN = {
+    "vision.vit": {"accuracy": 0.5},
+    "vision.vit.page": {"seconds": 12.3, "peak_memory": 734_000_000, "lines": 210},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "page", "filled"),
+    [
+        ("{{ vision.vit.page.seconds | seconds }}", None, "12 s"),
+        ("{{ vision.vit.page.peak_memory | megabytes }}", "use.other", "734 MB"),
+        ("{{ page.lines }} lines", "vision.vit", "210 lines"),
+        ("{{ accuracy }}", "vision.vit", "0.5"),
+    ],
+)
+def test_what_the_build_knows_of_a_page(text: str, page: str | None, filled: str) -> None:
+    assert Values(KNOWN).fill(text, "docs/a.md", page=page) == filled
+
+
+def test_what_the_build_does_not_know_of_a_page() -> None:
+    with pytest.raises(PageError, match="no page recorded") as caught:
+        Values(KNOWN).fill("{{ vision.vit.page.color }}", "docs/a.md")
+    assert "known values: vision.vit.accuracy" in caught.value.message
+    assert "peak_memory" not in caught.value.message
+    running = Values({}, pending=frozenset({"vision.vit"}))
+    assert running.fill("{{ vision.vit.page.seconds }}", "docs/a.md") == "…"
+    assert running.fill("{{ page.seconds }}", "docs/a.md", page="vision.vit") == "…"
+    failed = Values({}, failed=frozenset({"vision.vit"}))
+    with pytest.raises(PageError, match=r"needs the page vision\.vit, which failed"):
+        failed.fill("{{ vision.vit.page.seconds }}", "docs/a.md")

@@ -76,6 +76,7 @@ def rerun(downloaded: Path, folder: Path) -> list[nbformat.NotebookNode]:
         "JUPYTER_PATH": str(folder),
         "JUPYTER_PLATFORM_DIRS": "1",
         "HF_HOME": str(ROOT / ".cache" / "huggingface"),
+        "HF_DATASETS_CACHE": str(home / "datasets"),
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
     }
