@@ -12,7 +12,6 @@ from pathlib import Path
 
 import yaml
 
-import hub_mirror
 from benchmarks import measure
 from benchmarks.notebooks import Notebooks, shows
 
@@ -139,7 +138,6 @@ def ours(work: Path, count: int, *, torch: bool = True, small: bool = False) -> 
     ledger = root / "data" / "claims" / "claims.yml"
     ledger.parent.mkdir(parents=True)
     ledger.write_text(_CLAIMS, encoding="utf-8")
-    hub_mirror.fill(root / ".cache" / "huggingface")
     caches = ("executor", "render", "pages", "templates", "packages.json", "ipython")
     return Tool(
         OURS,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import hub_mirror
 from executor.cache import Cache, Entry
 from executor.errors import PageError
 from executor.progress import Progress
@@ -52,7 +51,6 @@ def run(
     """
     if not states:
         return {}
-    hub_mirror.fill(project.root / ".cache" / "huggingface")
     own = runner or Runner(project.root, cache, jobs, durations=project.cache)
     try:
         with Progress(len(states), own.jobs) as progress:

@@ -24,7 +24,6 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-import hub_mirror
 from executor import publish, render
 from executor.batch import run_stale
 from executor.claims import ClaimError
@@ -76,7 +75,6 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_pre_build(config: MkDocsConfig) -> None:
     """Executes pages before MkDocs touches the old site."""
     global _site
-    hub_mirror.fill(_root(config) / ".cache" / "huggingface")
     try:
         if _live is not None:
             project = Project(_root(config))

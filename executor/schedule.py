@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hub_mirror
 from executor.assemble import Program
 from executor.cache import Cache, Entry
 from executor.checkpoints import digest_of, manifest_of, size_of
@@ -27,6 +28,7 @@ from executor.keys import Key
 from executor.lineage import Source
 from executor.preload import preload_statements
 from executor.provenance import provenance_of
+from hub_mirror import MirrorError
 
 log = logging.getLogger("mkdocs.executor")
 
@@ -273,11 +275,22 @@ class Runner:
         async with self._places.place(rank):
             return await self._run(job, notify)
 
+    def _require(self, job: Job) -> None:
+        """Makes sure that the weights that a page names are there."""
+        page = job.program.page
+        try:
+            hub_mirror.require(
+                self.root / ".cache" / "huggingface", page.settings.weights
+            )
+        except MirrorError as error:
+            raise PageError(page.path, f"executor.weights: {error}") from error
+
     async def _run(self, job: Job, notify: Notify) -> Entry:
         with self._preparing:
             kernels = self._start_kernels()
         page = job.program.page
         folders, used = self._checkpoints(job)
+        await asyncio.to_thread(self._require, job)
         notify(Event(page.id, "started"))
         start = time.monotonic()
         try:

@@ -43,6 +43,7 @@ log = logging.getLogger("mkdocs.executor")
 _BENCHMARK = re.compile(r"<!-- /?benchmark[^>]*-->")
 SOURCES = "report/sources.md"
 FRESHNESS = "report/freshness.md"
+WEIGHTS = "reference/weights.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,8 @@ class Site:
             if isinstance(entry, dict):
                 for title, target in entry.items():
                     if target == pages[0].uri:
-                        entry[title] = [page.uri for page in pages]
+                        more = [WEIGHTS] if WEIGHTS in files.src_uris else []
+                        entry[title] = [*(page.uri for page in pages), *more]
 
     def _module_of(self, uri: str) -> Path:
         return (
@@ -410,4 +412,4 @@ def _syntax_error(root: Path) -> PageError | None:
 
 def is_reference(uri: str) -> bool:
     """Tells whether a page belongs to the generated reference."""
-    return Path(uri).parts[0] == "reference"
+    return Path(uri).parts[0] == "reference" and uri != WEIGHTS

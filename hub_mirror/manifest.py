@@ -1,14 +1,24 @@
-"""The table of models in `models.toml`, read and typed."""
+"""What hub_mirror knows of each model: where it comes from, and the files it becomes.
+
+Each module of `hub_mirror.sources` describes one model in a constant `MODEL`. The files
+that the cache holds afterwards, with their digests, stand in `files.toml`, which
+`python -m hub_mirror pin` writes. So a digest can be named without reading any weights.
+"""
 
 import functools
 import hashlib
+import importlib
+import pkgutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-MANIFEST = Path(__file__).with_name("models.toml")
+PINS = Path(__file__).with_name("files.toml")
+
+Convert = Callable[[Path, Path], None]
+Check = Callable[[Path], str]
 
 
 @dataclass(frozen=True)
@@ -27,32 +37,58 @@ class File:
 
 
 @dataclass(frozen=True)
+class Package:
+    """A release of a package that carries weights.
+
+    Attributes:
+        name: Name of the package.
+        version: The only version that is accepted.
+        archive: Name of the file that the registry serves.
+        size: Size of that file in bytes.
+        sha256: Digest of that file.
+        licence: Licence of the package.
+        registry: Registry that serves it, for messages.
+    """
+
+    name: str
+    version: str
+    archive: str
+    size: int
+    sha256: str
+    licence: str
+    registry: str = "PyPI"
+
+    def __str__(self) -> str:
+        """Return how messages name the package."""
+        return f"{self.registry}: {self.name} {self.version}"
+
+
+@dataclass(frozen=True)
 class Model:
-    """A row of the manifest.
+    """A Hub id that can be put into a local cache.
 
     Attributes:
         id: Hub id, `organization/name`.
-        registry: Registry that serves the package, for messages.
-        package: Name of the package that carries the weights.
-        version: The only version of the package that is accepted.
+        package: The package that carries the weights.
         licence: Licence of the model.
-        package_licence: Licence of the package.
-        source: Folder of the package's files, relative to site-packages.
-        converter: Name of a function in `hub_mirror.converters`.
-        sources: Files that the converter reads, relative to `source`.
+        attribution: Who made the model, as its licence wants them named.
+        conversion: What was done to the package's files, for readers.
+        proof: What `check` looks at, for readers.
+        convert: Writes the model's files; gets the package's root and an empty folder.
+        check: Uses the model in a folder and says what it saw; raises AssertionError if
+            that is wrong.
         files: Files that the cache holds, relative to the snapshot.
     """
 
     id: str
-    registry: str
-    package: str
-    version: str
+    package: Package
     licence: str
-    package_licence: str
-    source: str
-    converter: str
-    sources: tuple[File, ...]
-    files: tuple[File, ...]
+    attribution: str
+    conversion: str
+    proof: str
+    convert: Convert
+    check: Check
+    files: tuple[File, ...] = ()
 
     @property
     def size(self) -> int:
@@ -83,19 +119,24 @@ class Model:
         return f"models--{self.id.replace('/', '--')}"
 
 
-def _files(table: Mapping[str, Mapping[str, Any]], hub_id: str) -> tuple[File, ...]:
-    """Read a `files` or `sources` table.
+def read_pins(path: Path) -> dict[str, tuple[File, ...]]:
+    """Read the files that each model becomes.
 
     Args:
-        table: `{path: {"size": ..., "sha256": ...}}`.
-        hub_id: The model the table belongs to, for messages.
+        path: A TOML file with a table for each Hub id: `"path" = { size, sha256 }`.
 
     Returns:
-        The files in the order of the table.
+        The files of each Hub id, in the order of the table.
 
     Raises:
         ValueError: If a path leaves its folder or an entry is malformed.
     """
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {hub_id: _files(table, hub_id) for hub_id, table in tables.items()}
+
+
+def _files(table: Mapping[str, Mapping[str, Any]], hub_id: str) -> tuple[File, ...]:
+    """Read one table of files; see `read_pins`."""
     files = []
     for path, entry in table.items():
         parts = PurePosixPath(path).parts
@@ -114,38 +155,43 @@ def _files(table: Mapping[str, Mapping[str, Any]], hub_id: str) -> tuple[File, .
     return tuple(files)
 
 
-def read_manifest(path: Path) -> tuple[Model, ...]:
-    """Read a manifest.
+def write_pins(path: Path, pins: Mapping[str, tuple[File, ...]]) -> None:
+    """Write what `read_pins` reads, sorted."""
+    lines = [
+        "# The files that each model becomes. `python -m hub_mirror pin` writes this.",
+        "# A changed digest changes the model's revision, and reruns its pages.",
+    ]
+    for hub_id, files in sorted(pins.items()):
+        lines += ["", f'["{hub_id}"]']
+        lines += [
+            f'"{file.path}" = {{ size = {file.size}, sha256 = "{file.sha256}" }}'
+            for file in sorted(files, key=lambda file: file.path)
+        ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    Args:
-        path: A TOML file with `[[models]]` tables; see `models.toml`.
 
-    Returns:
-        Its models in the order of the file.
-
-    Raises:
-        ValueError: If an entry is malformed.
-    """
-    rows = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
-    result = []
-    for row in rows:
-        tables = {key: row.pop(key) for key in ("sources", "files") if key in row}
-        hub_id = str(row.get("id"))
-        if hub_id.count("/") != 1:
-            raise ValueError(f"model id is {hub_id!r}, wanted 'organization/name'")
-        files = _files(tables.get("files", {}), hub_id)
-        sources = _files(tables["sources"], hub_id) if "sources" in tables else files
-        try:
-            result.append(Model(**row, sources=sources, files=files))
-        except TypeError as error:
-            raise ValueError(f"{hub_id}: {error}") from None
-    return tuple(result)
+@functools.cache
+def sources() -> tuple[Model, ...]:
+    """Return every model of `hub_mirror.sources`, without files."""
+    package = importlib.import_module("hub_mirror.sources")
+    modules = [
+        importlib.import_module(f"hub_mirror.sources.{module.name}")
+        for module in sorted(
+            pkgutil.iter_modules(package.__path__), key=lambda module: module.name
+        )
+    ]
+    return tuple(module.MODEL for module in modules)
 
 
 @functools.cache
 def models() -> tuple[Model, ...]:
-    """Return every model that `models.toml` lists."""
-    return read_manifest(MANIFEST)
+    """Return every model with its files, in the order of the sources' names."""
+    pins = read_pins(PINS)
+    return tuple(
+        Model(**(vars(model) | {"files": pins[model.id]}))
+        for model in sources()
+        if model.id in pins
+    )
 
 
 def find(hub_id: str) -> Model:
@@ -155,10 +201,10 @@ def find(hub_id: str) -> Model:
         hub_id: For example `sentence-transformers/all-MiniLM-L6-v2`.
 
     Returns:
-        Its row of the manifest.
+        The model, with its files.
 
     Raises:
-        ValueError: If the manifest does not list it.
+        ValueError: If hub_mirror does not know it.
     """
     known = {model.id: model for model in models()}
     if hub_id not in known:
@@ -172,7 +218,7 @@ def digests(hub_id: str) -> str:
     """Return one digest for everything that a Hub id resolves to.
 
     It covers weights, configuration and tokenizer, because each of them changes outputs.
-    It comes from the manifest alone: nothing is read from a cache or a package.
+    It comes from `files.toml` alone: nothing is read from a cache or a package.
 
     Args:
         hub_id: For example `sentence-transformers/all-MiniLM-L6-v2`.
@@ -181,6 +227,6 @@ def digests(hub_id: str) -> str:
         A sha256 as 64 hexadecimal digits.
 
     Raises:
-        ValueError: If the manifest does not list the id.
+        ValueError: If hub_mirror does not know the id.
     """
     return find(hub_id).digest

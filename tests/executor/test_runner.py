@@ -174,3 +174,19 @@ def test_a_runner_that_ran_nothing_is_closed_twice(runner: Any) -> None:
     running = runner()
     running.close()
     running.close()
+
+
+def test_a_page_whose_weights_are_missing_says_how_to_get_them(
+    project: Any, runner: Any
+) -> None:
+    program = project.program(
+        "# %% [markdown]\n# ---\n# executor: {weights: [openai/whisper-tiny.en]}\n# ---\n"
+        "# %%\nopen('ran', 'w')\n",
+        "speech.py",
+    )
+    outcome = runner(fork=False).run([Job(program, Key("key", {}))])
+    error = outcome["speech"]
+    assert isinstance(error, PageError)
+    assert error.place == "docs/speech.py"
+    assert "the weights of openai/whisper-tiny.en are not in" in error.message
+    assert "python -m hub_mirror fill openai/whisper-tiny.en" in error.message

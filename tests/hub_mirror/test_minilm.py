@@ -19,7 +19,7 @@ HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that holds MiniLM."""
     folder = tmp_path_factory.mktemp("home")
-    assert main(["--home", str(folder)]) == 0
+    assert main(["fill", "--home", str(folder), HUB_ID]) == 0
     return folder
 
 
@@ -50,7 +50,7 @@ def run(code: str, home: Path) -> "subprocess.CompletedProcess[str]":
 def test_command_reports_one_line_for_each_state(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--home", str(home), HUB_ID]) == 0
+    assert main(["fill", "--home", str(home), HUB_ID]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     (model,) = [model for model in models() if model.id == HUB_ID]
     assert line == (
@@ -58,9 +58,9 @@ def test_command_reports_one_line_for_each_state(
         f"revision {model.revision}: already there"
     )
     (home / "hub" / model.folder / "refs" / "main").unlink()
-    assert main(["--home", str(home), "--verify"]) == 0
+    assert main(["fill", "--home", str(home), "--verify", HUB_ID]) == 0
     assert "repaired (refs/main is missing)" in capsys.readouterr().out
-    assert main(["--list"]) == 0
+    assert main(["list"]) == 0
     assert "Apache-2.0" in capsys.readouterr().out
 
 
@@ -68,12 +68,12 @@ def test_command_refuses_unknown_ids_and_reports_failures(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(["--home", str(home), "no/such-model"])
+        main(["fill", "--home", str(home), "no/such-model"])
     assert stop.value.code == 2
     assert HUB_ID in capsys.readouterr().err
     not_a_folder = home / "file"
     not_a_folder.touch()
-    assert main(["--home", str(not_a_folder)]) == 1
+    assert main(["fill", "--home", str(not_a_folder), HUB_ID]) == 1
     assert capsys.readouterr().err.startswith("error: cannot write")
 
 

