@@ -117,7 +117,9 @@ def _varint(content: memoryview, position: int) -> tuple[int, int]:
 
 def _tensor(content: memoryview) -> tuple[str, Array]:
     """Read a TensorProto whose content is raw bytes or packed floats."""
-    shape, name, kind, data, small = [], "", 0, b"", list[int]()
+    shape: list[int] = []
+    small: list[int] = []
+    name, kind, data = "", 0, b""
     for number, value in _fields(content):
         if number in (1, 5):  # shape, or whole numbers of less than 64 bits
             numbers = shape if number == 1 else small

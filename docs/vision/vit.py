@@ -1,15 +1,17 @@
 # %% [markdown]
 # ---
 # description: >-
-#   Train a small Vision Transformer on real handwritten digits, look inside it, save it,
-#   and run the same code with google/vit-base-patch16-224.
+#   Train a small Vision Transformer on real handwritten digits and on photographs of
+#   clothes, read it in plain PyTorch, look inside it, save it, and swap in a large one.
 # executor:
 #   timeout: 180
+#   data: [data/fashion-mnist]
+#   saves: [vit]
 # ---
 # # Train a Vision Transformer from scratch
 #
-# You will train an image classifier built from a transformer, see what it looks at, save it,
-# and swap it for a large one from the Hub by changing one string.
+# You will train an image classifier built from a transformer, read all of it in plain
+# PyTorch, see what it looks at, save it, and swap it for a large one by changing one string.
 #
 # ## The shortest thing that works
 #
@@ -26,7 +28,7 @@
 import torch
 from transformers import ViTImageProcessor, set_seed
 
-from snippets.vision.vit import load_digit_images
+from snippets.vision.data import load_digit_images
 
 torch.set_num_threads(1)  # more threads add in another order and change the last decimals
 train_images, test_images, train_labels, test_labels = load_digit_images()
@@ -40,7 +42,7 @@ print("test images    ", test_images.shape, test_images.dtype)
 
 # %%
 processor = ViTImageProcessor(
-    size={"height": 8, "width": 8}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    size={"height": 28, "width": 28}, image_mean=[0.5] * 3, image_std=[0.5] * 3
 )
 
 
@@ -51,44 +53,26 @@ def prepare(images, labels):
 
 train_set = prepare(train_images, train_labels)
 test_set = prepare(test_images, test_labels)
-by_hand = (torch.tensor(test_images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
-print(tuple(test_set[0].shape))
-print("as by hand:", torch.allclose(test_set[0], by_hand, atol=1e-6))
+print(tuple(train_set[0].shape), "from", train_set[0].min().item(), "to 1")
 
 # %% [markdown]
 # The model is transformers' `ViTForImageClassification` with a small `ViTConfig` and random
-# weights, so the seed is set first.
-
-# %%
-#| record:
-#|   parameters: model.num_parameters()
-from snippets.vision.vit import build_vit
-
-set_seed(0)
-model = build_vit(num_labels=10)
-print(f"{model.num_parameters():,} parameters")
-
-# %% [markdown]
-# One *step* takes {{ batch_size }} images, scores each class, measures how wrong the scores
-# are (the *loss*), and moves every weight a little in the direction that lowers it. One
-# *epoch* is a pass over all training images. Each image is warped a little, anew each time,
-# because {{ train_images | thousands }} images are few.
+# weights, so the seed is set first. One *step* takes {{ batch_size }} images, scores each
+# class, measures how wrong the scores are (the *loss*), and moves every weight a little in
+# the direction that lowers it. One *epoch* is a pass over all training images. Each image is
+# warped a little, anew each time, because {{ train_images | thousands }} images are few.
 
 # %%
 #| record:
 #|   accuracy: accuracy
-#|   epochs: len(history)
 #|   batch_size: BATCH_SIZE
-#|   steps_per_epoch: steps // len(history)
-#|   steps: steps
-from math import ceil
+from snippets.vision.vit import BATCH_SIZE, build_vit, train
 
-from snippets.vision.vit import BATCH_SIZE, train
-
-history = train(model, train_set, test_set)
-steps = len(history) * ceil(len(train_labels) / BATCH_SIZE)
+set_seed(0)
+digit_model = build_vit(labels="0123456789")
+history = train(digit_model, train_set, test_set, epochs=10, strength=0.15)
 accuracy = history[-1]["accuracy"]
-print(f"after {steps} steps, {accuracy:.1%} of the held-out digits are right")
+print(f"{accuracy:.1%} of the held-out digits are right")
 
 # %% [markdown]
 # ### Is that good?
@@ -104,27 +88,81 @@ print(f"after {steps} steps, {accuracy:.1%} of the held-out digits are right")
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-train_pixels = train_images[..., 0].reshape(-1, 64) / 255
-test_pixels = test_images[..., 0].reshape(-1, 64) / 255
-linear = LogisticRegression(max_iter=1000).fit(train_pixels, train_labels)
-linear = linear.score(test_pixels, test_labels)
-nearest = KNeighborsClassifier(n_neighbors=1).fit(train_pixels, train_labels)
-nearest = nearest.score(test_pixels, test_labels)
+
+def score(model, train_images, test_images, train_labels, test_labels):
+    train_pixels = train_images.reshape(len(train_images), -1) / 255
+    test_pixels = test_images.reshape(len(test_images), -1) / 255
+    return model.fit(train_pixels, train_labels).score(test_pixels, test_labels)
+
+
+digits = load_digit_images()
+linear = score(LogisticRegression(max_iter=1000), *digits)
+nearest = score(KNeighborsClassifier(n_neighbors=1), *digits)
 print(f"logistic regression    {linear:.1%}")
 print(f"nearest training image {nearest:.1%}")
 print(f"this ViT               {accuracy:.1%}")
 
 # %% [markdown]
-# We measured {{ accuracy | percent }} for the ViT, {{ linear | percent }} for logistic
-# regression and {{ nearest | percent }} for the nearest image. One standard error of the
-# first is {{ standard_error | percent }}, so a gap smaller than twice that says little.
-# Tiny digits do not need a transformer; they are here because it trains on them while you
-# wait.
+# One standard error of the {{ accuracy | percent }} is {{ standard_error | percent }}, so a
+# gap smaller than twice that says little. Tiny digits do not need a transformer.
+#
+# ## Harder pictures
+#
+# [Fashion-MNIST](https://arxiv.org/abs/1708.07747) has photographs of clothes, 28 × 28
+# pixels in gray. We use {{ clothes_train | thousands }} to learn from and
+# {{ clothes_test | thousands }} of its test images. The functions stay the same.
+
+# %%
+#| record:
+#|   metric: metric
+#|   baseline: baseline
+#|   clothes_linear: clothes_linear
+#|   margin: MARGIN
+#|   parameters: model.num_parameters()
+#|   clothes_train: len(clothes[2])
+#|   clothes_test: len(clothes[3])
+#|   epochs: len(history)
+#|   steps: steps
+from math import ceil
+
+from datasets import load_dataset
+
+from snippets.vision.data import load_fashion
+
+MARGIN = 0.01
+clothes = load_fashion("data/fashion-mnist")
+labels = load_dataset("data/fashion-mnist", split="test").features["label"].names
+train_images, test_images = (part[..., None].repeat(3, -1) for part in clothes[:2])
+train_set = prepare(train_images, clothes[2])  # (5000, 3, 28, 28)
+test_set = prepare(test_images, clothes[3])
+
+set_seed(0)
+model = build_vit(labels)
+history = train(model, train_set, test_set, epochs=8)
+steps = len(history) * ceil(len(train_set[0]) / BATCH_SIZE)
+metric = history[-1]["accuracy"]
+baseline = score(KNeighborsClassifier(n_neighbors=1), *clothes)
+clothes_linear = score(LogisticRegression(C=0.1, max_iter=1000), *clothes)
+print(f"{model.num_parameters():,} parameters, {steps:,} steps")
+print(f"nearest training image {baseline:.1%}")
+print(f"logistic regression    {clothes_linear:.1%}")
+print(f"this ViT               {metric:.1%}")
+assert metric > baseline + MARGIN
+
+# %% [markdown]
+# We measured {{ metric | percent }} against {{ baseline | percent }} for the nearest image; the
+# build of this page fails if that gain falls below {{ margin | percent(0) }}. Logistic
+# regression gets {{ clothes_linear | percent }}, about as much as the ViT: one standard error
+# is still more than a point. So a transformer that starts from nothing is no bargain on a few
+# thousand images. It has to learn even which pixels are neighbors. A
+# [ConvNeXT](convnext.py), which knows that from the start, gets
+# {{ vision.convnext.metric | percent }} from the same images. The settings were chosen on a
+# fifth of the training images.
 #
 # ## How it works
 #
 # A transformer reads a sequence, and [Dosovitskiy et al.](https://arxiv.org/abs/2010.11929)
-# showed that an image can be one. Below, one held-out digit in the trained model:
+# showed that an image can be one. Below, one held-out image in the trained model:
 #
 # - **Patches.** Cut the image into {{ patches }} squares of {{ patch_size }} ×
 #   {{ patch_size }} pixels and read them row by row, like words.
@@ -136,15 +174,15 @@ print(f"this ViT               {accuracy:.1%}")
 #   This happens between the last two panels.
 #
 # In the end only the class token is read. One more matrix turns it into ten *logits*, one
-# score a digit, and the largest wins. Which patches are neighbors is learned, too.
+# score a class, and the largest wins. Which patches are neighbors is learned, too.
 
 # %%
 #| alt: >
-#|   Four panels from left to right. Image: an 8 by 8 scan of a 4 under a grid that cuts it
-#|   into 16 numbered patches. Cut: the 16 patches in a column, below an empty place for the
-#|   class token. Embed: a matrix of 17 rows, one a token, and 64 columns of values. Score:
-#|   ten horizontal bars, the logits of the digits 0 to 9; the bar of the 4 reaches far to
-#|   the right, all others are short or point to the left.
+#|   Four panels from left to right. Image: a sneaker under a grid that cuts it into 16
+#|   numbered patches. Cut: the 16 patches in a column, below an empty place for the class
+#|   token. Embed: a matrix of 17 rows, one a token, and 64 columns of values. Score: ten
+#|   horizontal bars, the logits of the classes; the bar of the sneaker reaches farthest to
+#|   the right.
 #| record:
 #|   patches: patches
 #|   patch_size: side
@@ -154,7 +192,8 @@ import matplotlib.pyplot as plt
 
 from snippets.vision.vit import predict
 
-image, pixel_values = test_images[2], test_set[0][2:3]
+index = clothes[3].tolist().index(labels.index("Sneaker"))
+image, pixel_values = test_images[index], test_set[0][index : index + 1]
 side = model.config.patch_size
 across = model.config.image_size // side
 patches = across**2
@@ -163,7 +202,7 @@ with torch.no_grad():
 logits = predict(model, pixel_values)[0].numpy()  # (10,)
 
 figure, (left, strip, matrix, scores) = plt.subplots(
-    1, 4, figsize=(7.2, 3.9), layout="constrained", width_ratios=[4, 0.7, 4, 2.6]
+    1, 4, figsize=(7.2, 3.9), layout="constrained", width_ratios=[4, 0.7, 3.4, 2.4]
 )
 left.imshow(image, interpolation="none", extent=(0, across, across, 0))
 left.set(title="Image", xticks=range(across + 1), yticks=range(across + 1))
@@ -179,144 +218,153 @@ for patch in range(patches):
 strip.set(title="Cut", xlim=(0, 1), ylim=(patches + 0.5, -0.5), xticks=[])
 strip.set_yticks(range(patches + 1), ["class", *range(1, patches + 1)], size=9)
 strip.tick_params(length=0)
-strip.grid(visible=False)
 strip.spines[:].set_visible(False)
 matrix.imshow(tokens, interpolation="none", aspect="auto")
 matrix.set(title="Embed", xlabel="embedding", yticks=[])
-matrix.grid(visible=False)
 bars = scores.barh(range(10), logits, color="C1")
 bars[logits.argmax()].set_color("C0")
 scores.set(title="Score", xlabel="logit", ylim=(9.6, -0.6))
-scores.set_yticks(range(10))
-scores.grid(visible=False)
+scores.set_yticks(range(10), labels, size=8)
 plt.show()
+
+# %% [markdown]
+# ## The whole network, written out
+#
+# Here is the same network in plain PyTorch, with the shape after each line, and a function
+# that copies the trained weights into it:
+
+# %%
+#| record:
+#|   own_difference: own_difference
+from snippets.vision.vit_from_scratch import from_transformers
+
+ours = from_transformers(model)
+with torch.no_grad():
+    own_logits = ours(test_set[0])  # (1000, 10)
+own_difference = (own_logits - predict(model, test_set[0])).abs().max().item()
+print(sum(weight.numel() for weight in ours.parameters()), "parameters")
+print(
+    "logits agree to 1e-5:",
+    torch.allclose(own_logits, predict(model, test_set[0]), atol=1e-5),
+)
 
 # %% [markdown]
 # ## Read the learning curves
 #
-# The training loss should fall, the held-out accuracy should rise, and both should level
-# off. The learning rate climbs for the first tenth of the steps and then falls to almost
-# zero, which calms the end of the curves.
+# The learning rate climbs for the first tenth of the steps and then falls to almost zero,
+# which calms the end of the curves.
 
 # %%
 #| alt: >
-#|   Two line charts over the epochs. Left: the mean training loss starts above two and
-#|   falls to below 0.1, steeply at first. Right: held-out accuracy climbs steeply for a few
-#|   epochs, then slowly, and ends just above the dashed line of logistic regression.
+#|   Two line charts over the epochs. Left: the mean training loss falls steeply at first,
+#|   then slowly. Right: held-out accuracy climbs and ends above the dashed line of the
+#|   nearest training image.
 epochs = range(1, len(history) + 1)
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3), layout="constrained")
 left.plot(epochs, [epoch["loss"] for epoch in history])
 left.set(title="Training loss", xlabel="epoch", ylabel="cross-entropy", ylim=(0, None))
 right.plot(epochs, [epoch["accuracy"] for epoch in history], color="C1")
-right.axhline(linear, color="C2", linestyle="--", label="logistic regression")
+right.axhline(baseline, color="C2", linestyle="--", label="nearest image")
 right.set(title="Held-out accuracy", xlabel="epoch", ylabel="share right", ylim=(0.5, 1))
 right.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
 # !!! warning "Do not pick the best epoch from this curve"
-#     Then the held-out images choose the model, and the number is no longer fair. We report
-#     the last epoch, and chose the settings on a part of the training images.
+#     Then the held-out images choose the model, and the number is no longer fair.
 #
 # ## Where it errs
 #
-# A *confusion matrix* counts each pair of right digit and given answer. What lies off the
-# diagonal is a mistake: {{ mistakes }} of {{ test_images }} here. The first are shown below.
+# A *confusion matrix* counts each pair of right class and given answer. What lies off the
+# diagonal is a mistake: {{ mistakes }} of {{ clothes_test | thousands }} here.
 
 # %%
 #| alt: >
-#|   A matrix of ten rows, the right digits, and ten columns, the answers. Almost all of
-#|   the 450 images lie on the diagonal, about 45 for each digit.
+#|   A matrix of ten rows, the right classes, and ten columns, the answers. Most of the 100
+#|   images of a class lie on the diagonal. Shirts, T-shirts, pullovers and coats are often
+#|   taken for one another; trousers, bags and ankle boots are nearly always right.
 #| record:
-#|   mistakes: len(mistakes)
+#|   mistakes: (answers != clothes[3]).sum().item()
+#|   shirts_right: (answers[clothes[3] == labels.index("Shirt")] == labels.index("Shirt")).mean().item()
 from sklearn.metrics import ConfusionMatrixDisplay
 
-logits = predict(model, test_set[0])  # (450, 10)
-answers = logits.argmax(dim=-1).numpy()
-mistakes = (answers != test_labels).nonzero()[0]
-figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+answers = predict(model, test_set[0]).argmax(dim=-1).numpy()
+figure, axes = plt.subplots(figsize=(6, 4.8), layout="constrained")
 counts = ConfusionMatrixDisplay.from_predictions(
-    test_labels, answers, ax=axes, colorbar=False, cmap="cividis"
+    clothes[3],
+    answers,
+    display_labels=labels,
+    ax=axes,
+    colorbar=False,
+    cmap="cividis",
+    xticks_rotation=60,
+    text_kw={"size": 8},
 )
 for text in counts.text_.ravel():
     text.set_visible(text.get_text() != "0")
-axes.set(xlabel="answer", ylabel="right digit")
-axes.grid(visible=False)
-plt.show()
-
-# %%
-#| alt: >
-#|   The first mistakes as images, each titled with the right digit and the answer. At
-#|   8 by 8 pixels some are hard to read for a person too.
-shown = mistakes[:6]
-figure, panels = plt.subplots(1, 6, figsize=(7.2, 1.6), layout="constrained")
-for axes in panels:
-    axes.set_axis_off()
-for axes, index in zip(panels, shown, strict=False):
-    axes.imshow(test_images[index], interpolation="none")
-    axes.set_title(
-        f"{test_labels[index]} read as {answers[index]}", size=9, weight="normal"
-    )
+axes.set(xlabel="answer", ylabel="right class")
 plt.show()
 
 # %% [markdown]
+# Of the shirts only {{ shirts_right | percent(0) }} are right: at 28 pixels a shirt, a
+# T-shirt, a pullover and a coat have nearly the same outline.
+#
 # ## See what the class token looks at
 #
-# The faster default attention never holds its weights in memory. That is why `build_vit`
-# sets the implementation to `"eager"`, which computes them in plain steps and can
-# report them.
-
-# %%
-from snippets.vision.vit import class_attention
-
-examples = [list(test_labels).index(digit) for digit in (0, 3, 4, 7)]
-weights = class_attention(model, test_set[0][examples])
-print("(images, layers, heads, tokens):", tuple(weights.shape))
-print("sums of the weights:", weights.sum(dim=-1).unique().round(decimals=5).unique())
-
-# %% [markdown]
-# Below, the last layer, as a mean over its {{ heads }} *heads* (each asks its own question).
-# The maps show where the class token reads from, not why the model decides as it does:
-# earlier layers have already mixed the patches.
+# The faster default attention never holds its weights in memory, so `build_vit` asks for
+# `"eager"`, which can report them. Below, the last layer, as a mean over its {{ heads }}
+# *heads* (each asks its own question).
 
 # %%
 #| alt: >
-#|   Two rows of four panels. Above, scans of the digits 0, 3, 4 and 7. Below each, a 4 by 4
-#|   map of the attention of the class token. Some maps have one or two bright patches on
-#|   the strokes of the digit, others are nearly even.
+#|   Two rows of four panels. Above, a trouser, a dress, a bag and an ankle boot. Below
+#|   each, a 4 by 4 map of the attention of the class token, with a few bright patches on
+#|   the object or beside it.
 #| record:
 #|   heads: model.config.num_attention_heads
+from snippets.vision.vit import class_attention
+
+names = ["Trouser", "Dress", "Bag", "Ankle boot"]
+examples = [clothes[3].tolist().index(labels.index(name)) for name in names]
+weights = class_attention(model, test_set[0][examples])  # (4, layers, heads, 17)
+print("sums of the weights:", weights.sum(dim=-1).round(decimals=5).unique())
 maps = weights[:, -1].mean(dim=1)[:, 1:].reshape(-1, across, across).numpy()
 figure, panels = plt.subplots(2, 4, figsize=(6.6, 3.6), layout="constrained")
-for (above, below), index, attention in zip(panels.T, examples, maps, strict=True):
+for (above, below), name, index, attention in zip(
+    panels.T, names, examples, maps, strict=True
+):
     above.imshow(test_images[index], interpolation="none")
-    above.set(title=f"Digit {test_labels[index]}", xticks=[], yticks=[])
+    above.set(title=name, xticks=[], yticks=[])
     shades = below.imshow(attention, interpolation="none", vmin=0, vmax=maps.max())
     below.set(xticks=[], yticks=[])
 figure.colorbar(shades, ax=panels[1], label="attention")
 plt.show()
 
 # %% [markdown]
+# The maps show where the class token reads from, not why the model decides as it does.
+#
 # ## Save it and load it again
 #
 # `save_pretrained` writes the weights as safetensors, a format that holds numbers and no
-# code, next to the configuration and the settings of the processor.
+# code, and the settings. The *model card* tells others what they have before them.
 
 # %%
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from transformers.utils import logging
 
-from snippets.vision.vit import load_classifier
+from snippets.vision.vit import load_classifier, save_classifier
 
 logging.disable_progress_bar()
-folder = TemporaryDirectory()
-model.save_pretrained(folder.name)
-processor.save_pretrained(folder.name)
-print(sorted(path.name for path in Path(folder.name).iterdir()))
-_, reloaded = load_classifier(folder.name)
-print("equal logits:", torch.equal(predict(reloaded, test_set[0]), logits))
+checkpoint = "checkpoints/vit"
+print(
+    save_classifier(
+        model, processor, checkpoint, "zalando-datasets/fashion_mnist", metric
+    )
+)
+_, reloaded = load_classifier(checkpoint)
+print(
+    "equal logits:",
+    torch.equal(predict(reloaded, test_set[0]), predict(model, test_set[0])),
+)
 
 # %% [markdown]
 # ## The same with a real checkpoint
@@ -330,18 +378,20 @@ def classify(checkpoint, image):
     pixel_values = processor(image, return_tensors="pt").pixel_values
     best = predict(model, pixel_values).softmax(dim=-1)[0].topk(3)
     labels = [model.config.id2label[index] for index in best.indices.tolist()]
-    return dict(zip(labels, best.values.round(decimals=3).tolist(), strict=True))
+    return {
+        label: f"{value:.3f}"
+        for label, value in zip(labels, best.values.tolist(), strict=True)
+    }
 
 
-classify(folder.name, test_images[2])
+classify(checkpoint, test_images[examples[3]])
 
 # %% [markdown]
 # Pass `"google/vit-base-patch16-224"` instead of the folder, and a photo in RGB instead of
-# the digit, and the answer is one of {{ base_classes | thousands }} ImageNet classes. The id is the switch and
-# nothing else changes: the checkpoint brings its own configuration, processor and label
-# names. This page runs without a network, so the output above comes from the weights just
-# trained. We can still measure the big model: the defaults of `ViTConfig` are its
-# architecture, and on PyTorch's `meta` device tensors have a shape and no memory.
+# the boot, and the answer is one of {{ base_classes | thousands }} ImageNet classes. The id
+# is the switch and nothing else changes. This page runs without a network, so the output
+# above comes from the weights just trained. The defaults of `ViTConfig` are the architecture
+# of the big one, and on PyTorch's `meta` device tensors have a shape and no memory:
 
 # %%
 #| record:
@@ -366,55 +416,40 @@ for name, vit in {"ours": model, "ViT-Base": vit_base}.items():
     )
 
 # %% [markdown]
-# **What it costs.** Ours has {{ parameters | thousands }} parameters and took
-# {{ steps | thousands }} steps ({{ epochs }} epochs of {{ steps_per_epoch }} steps) on one
-# CPU thread; the foot of the page says how many seconds. ViT-Base has
-# {{ base_parameters | thousands }} parameters, {{ ratio }} times as many, and reads
-# {{ base_tokens }} tokens instead of {{ tokens }}. Attention compares every token with every
-# token, so its cost grows with the square of that number. Start from its weights.
+# ViT-Base has {{ base_parameters | thousands }} parameters, {{ ratio }} times as many as
+# ours, and reads {{ base_tokens }} tokens instead of {{ tokens }}. Attention compares every
+# token with every token, so its cost grows with the square of that number.
+#
+# **In the literature.** Pretrained on ImageNet-21k and tuned at 384 pixels, this
+# architecture gets 85.43% of ImageNet's images right, out of 1,000 classes
+# ([MMPretrain](https://github.com/open-mmlab/mmpretrain), 2023). Ours saw
+# {{ clothes_train | thousands }} small gray images and ten classes, so the two numbers
+# cannot be compared. Start from trained weights where you can.
 #
 # ## What goes wrong
 #
-# **An image of the wrong size.** The model has one position embedding for each patch, so
-# pixels that bypass the processor must have the right size.
+# **An image of the wrong size.** The model has one position embedding for each patch. Send
+# images through the processor, which resizes.
 
 # %%
 import sys
 
 try:
-    predict(model, torch.zeros(1, 3, 16, 16))
+    predict(model, torch.zeros(1, 3, 32, 32))
 except ValueError as error:
     print(f"ValueError: {error}", file=sys.stderr)
 
 # %% [markdown]
-# Send images through the processor, which resizes. Or stretch the position embeddings: it
-# runs, but the model has not learned from such images.
-
-# %%
-large = torch.zeros(1, 3, 16, 16)
-tuple(model(large, interpolate_pos_encoding=True).logits.shape)
-
-# %% [markdown]
-# **A gray image.** Our scans have three equal channels, in the form of a photo. One channel
-# is refused; give a PIL image `.convert("RGB")` first.
-
-# %%
-try:
-    predict(model, torch.zeros(1, 1, 8, 8))
-except ValueError as error:
-    print(f"ValueError: {error}", file=sys.stderr)
-
-# %% [markdown]
+# **A gray image.** One channel is refused, too; ours have three equal ones, in the form of a
+# photo. [Feed pictures from PIL and OpenCV](inputs.py) has a function for all such cases.
+#
 # **It learns badly.** The default `initializer_range` of `ViTConfig` suits a width of
-# {{ base_width }}; for narrow layers raise it, as `build_vit` does. And without the warps
-# the model learns its few images by heart.
-
-# %%
-folder.cleanup()
-
-# %% [markdown]
+# {{ base_width }}; for narrow layers raise it, as `build_vit` does.
+#
 # ## Where to go next
 #
+# - [DeiT](deit.py) lets a convolutional network teach a transformer, and
+#   [Swin](swin.py) gives it a sense of neighborhood.
 # - [An Image is Worth 16x16 Words](https://arxiv.org/abs/2010.11929), the paper.
 # - [ViT in the documentation of transformers](https://huggingface.co/docs/transformers/model_doc/vit).
 # - [google/vit-base-patch16-224](https://huggingface.co/google/vit-base-patch16-224), the model card.

@@ -3,24 +3,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from transformers import ViTForImageClassification, ViTImageProcessor, set_seed
 
+from snippets.vision.data import load_digit_images
 from snippets.vision.vit import (
-    IMAGE_SIZE,
-    PATCH_SIZE,
-    TEST_IMAGES,
     build_vit,
     class_attention,
     load_classifier,
-    load_digit_images,
     predict,
+    save_classifier,
     train,
     warp,
 )
 
 Split = tuple[torch.Tensor, torch.Tensor]
 
-TOKENS = (IMAGE_SIZE // PATCH_SIZE) ** 2 + 1
+SIDE = 8
+TOKENS = (SIDE // 2) ** 2 + 1
+DIGITS = "0123456789"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,7 +34,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def processor() -> ViTImageProcessor:
-    return ViTImageProcessor(size={"height": IMAGE_SIZE, "width": IMAGE_SIZE})
+    return ViTImageProcessor(size={"height": SIDE, "width": SIDE})
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +51,7 @@ def splits(processor: ViTImageProcessor) -> tuple[Split, Split]:
 @pytest.fixture
 def model() -> ViTForImageClassification:
     set_seed(0)
-    return build_vit(num_labels=10)
-
-
-def test_the_split_is_stratified_and_its_parts_share_no_image():
-    train_images, test_images, train_labels, test_labels = load_digit_images()
-    assert train_images.shape == (1797 - TEST_IMAGES, 8, 8, 3)
-    assert test_images.shape == (TEST_IMAGES, 8, 8, 3)
-    assert train_images.dtype == np.uint8
-    assert (test_images.min(), test_images.max()) == (0, 255)
-    everything = np.bincount(np.concatenate([train_labels, test_labels]))
-    share = TEST_IMAGES / 1797
-    assert np.abs(np.bincount(test_labels) - share * everything).max() < 1
-    seen = {image.tobytes() for image in train_images}
-    assert not any(image.tobytes() in seen for image in test_images)
+    return build_vit(DIGITS, image_size=SIDE, patch_size=2)
 
 
 def test_the_processor_maps_bytes_from_minus_one_to_one(splits):
@@ -73,24 +61,37 @@ def test_the_processor_maps_bytes_from_minus_one_to_one(splits):
 
 
 def test_an_image_becomes_one_token_a_patch_and_a_class_token(model):
-    pixel_values = torch.zeros(5, 3, IMAGE_SIZE, IMAGE_SIZE)
+    pixel_values = torch.zeros(5, 3, SIDE, SIDE)
     assert model.vit.embeddings(pixel_values).shape == (5, TOKENS, 64)
     assert predict(model, pixel_values).shape == (5, 10)
 
 
+def test_large_sets_are_scored_in_parts_with_the_same_result(model):
+    pixel_values = torch.randn(260, 3, SIDE, SIDE)
+    with torch.no_grad():
+        at_once = model.eval()(pixel_values).logits
+    torch.testing.assert_close(predict(model, pixel_values), at_once)
+
+
 def test_warped_images_differ_from_each_other_and_keep_their_range(splits):
     image = splits[0][0][:1]
-    warped = warp(image.expand(8, -1, -1, -1), torch.Generator().manual_seed(0))
-    assert warped.shape == (8, 3, IMAGE_SIZE, IMAGE_SIZE)
+    warped = warp(image.expand(8, -1, -1, -1), 0.15, torch.Generator().manual_seed(0))
+    assert warped.shape == (8, 3, SIDE, SIDE)
     assert warped.min() >= -1
     assert warped.max() <= 1 + 1e-6
     assert len({one.numpy().tobytes() for one in warped}) == 8
     assert (warped - image).abs().mean() < 0.5
 
 
+def test_no_strength_leaves_the_images_as_they_are(splits):
+    images = splits[0][0][:8]
+    same = warp(images, 0.0, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(same, images, atol=1e-5, rtol=0)
+
+
 def test_an_empty_background_stays_background():
-    background = torch.full((4, 3, IMAGE_SIZE, IMAGE_SIZE), -1.0)
-    warped = warp(background, torch.Generator().manual_seed(0))
+    background = torch.full((4, 3, SIDE, SIDE), -1.0)
+    warped = warp(background, 0.15, torch.Generator().manual_seed(0))
     torch.testing.assert_close(warped, background)
 
 
@@ -102,8 +103,8 @@ def test_a_few_hundred_steps_beat_the_mean_image_of_each_digit(model, splits):
     )
     nearest = torch.cdist(test_pixels, means).argmin(dim=-1)  # (B,)
     baseline = (nearest == test_set[1]).double().mean().item()
-    history = train(model, train_set, test_set, epochs=14)
-    assert len(history) == 14
+    history = train(model, train_set, test_set, epochs=7)
+    assert len(history) == 7
     assert baseline > 0.85
     assert history[-1]["loss"] < history[0]["loss"] / 4
     assert history[-1]["accuracy"] > baseline
@@ -121,8 +122,8 @@ def test_the_same_seed_gives_the_same_logits_and_another_seed_others(splits):
 
     def run(seed: int) -> torch.Tensor:
         set_seed(0)
-        model = build_vit(num_labels=10)
-        train(model, (pixel_values[:256], labels[:256]), test_set, epochs=2, seed=seed)
+        model = build_vit(DIGITS, image_size=SIDE, patch_size=2)
+        train(model, (pixel_values[:128], labels[:128]), test_set, epochs=1, seed=seed)
         return predict(model, test_set[0])
 
     first = run(seed=0)
@@ -131,15 +132,24 @@ def test_the_same_seed_gives_the_same_logits_and_another_seed_others(splits):
 
 
 def test_a_saved_model_reloads_to_equal_logits(model, processor, splits, tmp_path: Path):
-    model.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
-    assert (tmp_path / "model.safetensors").is_file()
-    reloaded_processor, reloaded = load_classifier(str(tmp_path))
+    folder = str(tmp_path / "checkpoints" / "vit")
+    files = save_classifier(model, processor, folder, "someone/digits", accuracy=0.5)
+    assert {"README.md", "config.json", "model.safetensors"} <= set(files)
+    reloaded_processor, reloaded = load_classifier(folder)
     _, test_images, _, _ = load_digit_images()
     pixel_values = reloaded_processor(list(test_images), return_tensors="pt").pixel_values
     assert torch.equal(predict(reloaded, pixel_values), predict(model, splits[1][0]))
     assert reloaded.config.id2label[7] == "7"
     assert class_attention(reloaded, pixel_values[:2]).shape == (2, 3, 4, TOKENS)
+
+
+def test_the_card_says_what_it_is_and_how_good(model, processor, tmp_path: Path):
+    save_classifier(model, processor, str(tmp_path), "someone/digits", accuracy=0.5)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.license == "mit"
+    assert card.data.datasets == ["someone/digits"]
+    assert card.data.pipeline_tag == "image-classification"
+    assert "50.0% of the held-out images" in card.text
 
 
 def test_attention_rows_sum_to_one_and_are_those_of_the_class_token(model, splits):
@@ -160,9 +170,9 @@ def test_attention_that_keeps_no_weights_is_refused(model, splits):
 
 
 def test_patches_must_fill_the_image():
-    message = "image_size is 8, wanted a multiple of patch_size 3"
+    message = "image_size is 28, wanted a multiple of patch_size 3"
     with pytest.raises(ValueError, match=message):
-        build_vit(num_labels=10, patch_size=3)
+        build_vit(DIGITS, patch_size=3)
 
 
 @pytest.mark.parametrize(

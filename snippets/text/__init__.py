@@ -1,0 +1,1 @@
+"""Text: classify, find, answer, translate, generate, transcribe."""
