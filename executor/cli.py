@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from executor.batch import run, run_stale, with_makers
 from executor.cache import Cache, Entry
@@ -203,8 +204,8 @@ def compare(state: State, old: Entry, new: Entry) -> str:
     ):
         if cell.cell.volatile:
             volatile |= cell.cell.record.keys()
-        elif before != after:
-            lines += _difference(f"cell {number}", before, after)
+        elif _joined(before) != _joined(after):
+            lines += _difference(f"cell {number}", _joined(before), _joined(after))
     for name in sorted(old.records.keys() | new.records.keys()):
         if name not in volatile and old.records.get(name) != new.records.get(name):
             lines += _difference(
@@ -213,6 +214,20 @@ def compare(state: State, old: Entry, new: Entry) -> str:
     if old.checkpoints != new.checkpoints:
         lines += _difference("checkpoints", old.checkpoints, new.checkpoints)
     return "\n".join(lines[:_SHOWN_LINES])
+
+
+def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Joins neighboring outputs of one stream: where a kernel splits it is chance."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output["output_type"] == "stream" == last.get("output_type") and (
+            output["name"] == last["name"]
+        ):
+            joined[-1] = last | {"text": last["text"] + output["text"]}
+        else:
+            joined.append(output)
+    return joined
 
 
 def _difference(what: str, before: object, after: object) -> list[str]:

@@ -58,7 +58,7 @@ is for adults.
 def redact(text: str) -> str:
     """Replace addresses and long numbers, and normalize spaces."""
     text = re.sub(r"\S+@\S+", "[email]", text)
-    text = re.sub(r"(?i)\b(?:https?:|ftp:|www\.)\S+", "[link]", text)
+    text = re.sub(r"(?i)\S*(?:https?:|ftp:|\bwww\.)\S*", "[link]", text)
     text = re.sub(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,}", "[number]", text)
     return " ".join(text.split())
 

@@ -173,8 +173,8 @@ for name, backend in (("torchvision", tensors), ("pil", vit)):
 
 # %% [markdown]
 # On one core of the machine that built this page the PIL backend took
-# {{ speed_ratio | round(1) }} times as long as torchvision's. Torchvision can also work on a
-# GPU: pass `device="cuda"` to the call.
+# {{ speed_ratio | round(1) }} times as long as torchvision's. The difference may be small;
+# torchvision can also work on a GPU, with `device="cuda"` in the call.
 #
 # ### Photographs lie on their side
 #
@@ -217,6 +217,7 @@ print(to_rgb(Image.new("L", (4, 3))).mode, to_rgb(Image.new("RGBA", (4, 3))).mod
 # %%
 import sys
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # no remark of its own
 missing = cv2.imread(str(Path(temporary.name) / "dog.png"))
 try:
     processor(missing, return_tensors="pt")

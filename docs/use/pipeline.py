@@ -73,6 +73,7 @@ import pandas as pd
 
 from snippets.use.pipeline import list_tasks
 
+pd.set_option("display.max_colwidth", None)
 rows = list_tasks()
 pd.DataFrame(rows).set_index("task")
 
@@ -85,8 +86,8 @@ pd.DataFrame(rows).set_index("task")
 #
 # ### Find personal data in a text
 #
-# **Token classification** gives every token a label; `aggregation_strategy` joins neighbors
-# to spans. The model is
+# **Token classification** gives every token a label. The strategy `"first"` gives a word the
+# label of its first token and joins neighbors to spans. The model is
 # [`nationaldesignstudio/rampart`](https://huggingface.co/nationaldesignstudio/rampart) by
 # National Design Studio (CC-BY-4.0), converted.
 
@@ -96,7 +97,7 @@ from snippets.use.pipeline import mark_spans
 finder = pipeline(
     "token-classification",
     model="nationaldesignstudio/rampart",
-    aggregation_strategy="simple",
+    aggregation_strategy="first",
 )
 text = "My name is Clara Bennet and I live in Springfield, Illinois 62704."
 print(mark_spans(text, finder(text)))

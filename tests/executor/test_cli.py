@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from executor.cache import Cache, Entry
-from executor.cli import main
+from executor.cli import compare, main
 from executor.project import Project
 from tests.executor.small_site import SmallSite
 
@@ -327,3 +328,18 @@ def test_it_runs_from_anywhere(site: SmallSite, tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert result.stdout == "stale   a.py: never run\n"
+
+
+def test_where_a_kernel_splits_a_stream_is_no_difference(project: Any) -> None:
+    state = SimpleNamespace(program=project.program("# %%\nprint(1)\nprint(2)\n"))
+
+    def entry(*texts: tuple[str, str]) -> Any:
+        outputs = [
+            {"output_type": "stream", "name": name, "text": text} for name, text in texts
+        ]
+        return SimpleNamespace(outputs=[outputs], records={}, checkpoints={})
+
+    whole = entry(("stdout", "1\n2\n"))
+    assert compare(state, whole, entry(("stdout", "1\n"), ("stdout", "2\n"))) == ""
+    assert compare(state, whole, entry(("stdout", "1\n"), ("stderr", "2\n"))) != ""
+    assert compare(state, whole, entry(("stdout", "1\n"), ("stdout", "3\n"))) != ""
