@@ -83,6 +83,13 @@ def run_call(text: str, tools: Mapping[str, Callable[..., int]]) -> int:
 
 
 def last_number(text: str) -> int | None:
-    """Read the last whole number of a text, as the answer of a model that calculates."""
+    """Read the last whole number of a text, as the answer of a model that calculates.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The number, or None if there is none.
+    """
     found = re.findall(r"-?\d[\d,]*", text)
     return int(found[-1].replace(",", "")) if found else None

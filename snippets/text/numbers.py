@@ -25,7 +25,14 @@ ALSO_SPANISH = {"uno", "una", "cien", "mil"}
 
 
 def english_number(number: int) -> str:
-    """Write a number from 1 to 999,999 in English words, without hyphens."""
+    """Write a number from 1 to 999,999 in English words, without hyphens.
+
+    Args:
+        number: The number.
+
+    Returns:
+        Its words, small, with spaces between them.
+    """
     if not 1 <= number < 1_000_000:
         raise ValueError(f"number is {number}, wanted 1 to 999,999")
     thousands, rest = divmod(number, 1000)
@@ -39,7 +46,15 @@ def english_number(number: int) -> str:
 
 
 def spanish_number(number: int, generator: np.random.Generator) -> str:
-    """Write a number from 1 to 999,999 in old Spanish words, with its free choices."""
+    """Write a number from 1 to 999,999 in old Spanish words, with its free choices.
+
+    Args:
+        number: The number.
+        generator: Makes the free choices.
+
+    Returns:
+        Its words, small, with spaces between them.
+    """
     ending = ("entos", "entas")[int(generator.integers(2))]
     loose = generator.random() < 0.4  # an `y` after the hundreds and thousands
     thousands, rest = divmod(number, 1000)

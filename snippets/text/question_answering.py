@@ -202,12 +202,28 @@ def usual_place(questions: Sequence[Question]) -> dict[str, int]:
 
 
 def exact_match(wanted: str, given: str) -> float:
-    """Return 1 if both have the same words, whatever the case, else 0."""
+    """Return 1 if both have the same words, whatever the case, else 0.
+
+    Args:
+        wanted: The right answer.
+        given: The model's answer.
+
+    Returns:
+        1.0 or 0.0.
+    """
     return float(wanted.lower().split() == given.lower().split())
 
 
 def overlap_f1(wanted: str, given: str) -> float:
-    """Return the harmonic mean of precision and recall over the words, 0 to 1."""
+    """Return the harmonic mean of precision and recall over the words, 0 to 1.
+
+    Args:
+        wanted: The right answer.
+        given: The model's answer.
+
+    Returns:
+        The mean, 1.0 for the same words.
+    """
     one, two = Counter(wanted.lower().split()), Counter(given.lower().split())
     common = sum((one & two).values())
     return 2 * common / (sum(one.values()) + sum(two.values()))

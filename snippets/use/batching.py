@@ -13,7 +13,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def split_sentences(paragraphs: Sequence[str]) -> list[str]:
-    """Cut paragraphs behind full stops, question marks and exclamation marks."""
+    """Cut paragraphs behind full stops, question marks and exclamation marks.
+
+    Args:
+        paragraphs: Texts of any length.
+
+    Returns:
+        The sentences of all of them, in order.
+    """
     sentences = [
         sentence.strip()
         for paragraph in paragraphs

@@ -17,18 +17,39 @@ from urllib.parse import unquote, urlsplit
 
 
 def blob_id(content: bytes) -> str:
-    """Compute the id that git gives to a file with this content."""
+    """Compute the id that git gives to a file with this content.
+
+    Args:
+        content: The file's bytes.
+
+    Returns:
+        40 hexadecimal digits.
+    """
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def commit_id(files: Mapping[str, bytes]) -> str:
-    """Make an id for a set of files, in the form of a commit: 40 hexadecimal digits."""
+    """Make an id for a set of files, in the form of a commit: 40 hexadecimal digits.
+
+    Args:
+        files: The content of each file, by path.
+
+    Returns:
+        The id.
+    """
     lines = [f"{blob_id(files[name])} {name}" for name in sorted(files)]
     return hashlib.sha1("\n".join(lines).encode()).hexdigest()
 
 
 def cache_tree(folder: Path) -> list[str]:
-    """List what a cache folder holds, links with their targets, in order of the paths."""
+    """List what a cache folder holds, links with their targets, in order of the paths.
+
+    Args:
+        folder: The cache.
+
+    Returns:
+        One line for each file or link.
+    """
     lines = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

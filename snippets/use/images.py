@@ -14,7 +14,14 @@ from torch import Tensor
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Turn any picture upright and into three channels, red, green, blue."""
+    """Turn any picture upright and into three channels, red, green, blue.
+
+    Args:
+        image: A picture as PIL opened it, of any mode.
+
+    Returns:
+        The picture that a person would see.
+    """
     return ImageOps.exif_transpose(image).convert("RGB")
 
 

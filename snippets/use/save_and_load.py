@@ -37,7 +37,14 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def file_sizes(folder: Path) -> dict[str, int]:
-    """List the files of a folder with their sizes in bytes, by name."""
+    """List the files of a folder with their sizes in bytes, by name.
+
+    Args:
+        folder: The folder, without those below it.
+
+    Returns:
+        Bytes of each file.
+    """
     return {
         path.name: path.stat().st_size
         for path in sorted(folder.iterdir())
@@ -46,13 +53,28 @@ def file_sizes(folder: Path) -> dict[str, int]:
 
 
 def sha256(path: Path) -> str:
-    """Compute the digest of a file, 64 hexadecimal digits."""
+    """Compute the digest of a file, 64 hexadecimal digits.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The digest.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def same_weights(first: nn.Module, second: nn.Module) -> bool:
-    """Tell whether two models have the same names and, bit for bit, the same numbers."""
+    """Tell whether two models have the same names and, bit for bit, the same numbers.
+
+    Args:
+        first: A model.
+        second: Another one.
+
+    Returns:
+        True if nothing differs.
+    """
     one, other = first.state_dict(), second.state_dict()
     return one.keys() == other.keys() and all(
         torch.equal(one[name], other[name]) for name in one

@@ -31,7 +31,14 @@ BACKBONE: dict[str, Any] = {
 
 
 def build_classifier(num_labels: int) -> ResNetForImageClassification:
-    """Build a small residual network; trained, it is the backbone of the detector."""
+    """Build a small residual network; trained, it is the backbone of the detector.
+
+    Args:
+        num_labels: Number of classes K.
+
+    Returns:
+        The classifier, for gray images.
+    """
     return ResNetForImageClassification(
         ResNetConfig(**BACKBONE | {"num_labels": num_labels})
     )
@@ -172,7 +179,14 @@ def detect(
 
 
 def load_detector(checkpoint: str) -> tuple[Any, Any]:
-    """Load a detector and its processor from a folder or from an id on the Hub."""
+    """Load a detector and its processor from a folder or from an id on the Hub.
+
+    Args:
+        checkpoint: The folder or the id.
+
+    Returns:
+        The processor and the model, set to evaluation.
+    """
     processor = AutoImageProcessor.from_pretrained(checkpoint)
     model = AutoModelForObjectDetection.from_pretrained(
         checkpoint, attn_implementation="eager"

@@ -73,7 +73,14 @@ def build_mask_rcnn(backbone: Backbone, num_labels: int, size: int) -> MaskRCNN:
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn gray bytes (S, S) into numbers from 0 to 1 (1, S, S)."""
+    """Turn gray bytes (S, S) into numbers from 0 to 1 (1, S, S).
+
+    Args:
+        image: The bytes.
+
+    Returns:
+        The tensor.
+    """
     return torch.tensor(image)[None].float() / 255
 
 
@@ -147,11 +154,21 @@ def propose(model: MaskRCNN, image: np.ndarray, count: int) -> torch.Tensor:
 
 
 def save(model: MaskRCNN, folder: Path) -> None:
-    """Write the weights as safetensors; torchvision models have no `save_pretrained`."""
+    """Write the weights as safetensors; torchvision models have no `save_pretrained`.
+
+    Args:
+        model: A trained model.
+        folder: Where to write; created if it is missing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
 
 
 def load(model: Any, folder: Path) -> None:
-    """Read the weights of `save` into a model that was built in the same way."""
+    """Read the weights of `save` into a model that was built in the same way.
+
+    Args:
+        model: A model of the same shape.
+        folder: Where `save` wrote.
+    """
     model.load_state_dict(load_file(folder / "model.safetensors"))

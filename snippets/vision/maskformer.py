@@ -32,7 +32,14 @@ BACKBONE: dict[str, Any] = {
 
 
 def build_classifier(num_labels: int) -> ResNetForImageClassification:
-    """Build a small residual network; trained, it is the backbone of the segmenter."""
+    """Build a small residual network; trained, it is the backbone of the segmenter.
+
+    Args:
+        num_labels: Number of classes K.
+
+    Returns:
+        The classifier, for gray images.
+    """
     return ResNetForImageClassification(
         ResNetConfig(**BACKBONE | {"num_labels": num_labels})
     )
@@ -82,7 +89,11 @@ def build_maskformer(
 
 
 def finish(model: MaskFormerForInstanceSegmentation) -> None:
-    """Turn off what only training needs, so that a plain call works."""
+    """Turn off what only training needs, so that a plain call works.
+
+    Args:
+        model: A trained model.
+    """
     model.config.use_auxiliary_loss = False
     model.eval()
 
@@ -166,6 +177,13 @@ def find_instances(
 
 
 def load_segmenter(checkpoint: str) -> tuple[Any, Any]:
-    """Load a segmenter and its processor from a folder or from an id on the Hub."""
+    """Load a segmenter and its processor from a folder or from an id on the Hub.
+
+    Args:
+        checkpoint: The folder or the id.
+
+    Returns:
+        The processor and the model, set to evaluation.
+    """
     processor = AutoImageProcessor.from_pretrained(checkpoint)
     return processor, AutoModelForUniversalSegmentation.from_pretrained(checkpoint)

@@ -87,7 +87,15 @@ def pieces_of_ink(
 
 
 def shrink(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Cut a box out of a gray image (S, S) and squeeze it to 64 numbers."""
+    """Cut a box out of a gray image (S, S) and squeeze it to 64 numbers.
+
+    Args:
+        image: The image, bytes.
+        box: Left, top, right and bottom in pixels.
+
+    Returns:
+        The numbers (64,).
+    """
     left, top, right, bottom = (int(edge) for edge in box)
     cut = Image.fromarray(image[top:bottom, left:right])
     return np.asarray(cut.resize((8, 8), Image.Resampling.BOX), dtype=float).ravel()

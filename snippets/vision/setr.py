@@ -14,7 +14,16 @@ from transformers import ViTConfig, ViTModel
 
 
 def conv_norm_relu(inputs: int, outputs: int, kernel_size: int) -> nn.Sequential:
-    """Stack a convolution that keeps the size, batch normalization and ReLU."""
+    """Stack a convolution that keeps the size, batch normalization and ReLU.
+
+    Args:
+        inputs: Channels that come in.
+        outputs: Channels that go out.
+        kernel_size: Side of the kernel in pixels, odd.
+
+    Returns:
+        The three layers.
+    """
     convolution = nn.Conv2d(
         inputs, outputs, kernel_size, padding=kernel_size // 2, bias=False
     )
@@ -94,7 +103,16 @@ class SETR(nn.Module):
 
 
 def build_encoder(image_size: int, patch_size: int, width: int = 64) -> ViTModel:
-    """Build a small ViT for gray images, with random weights."""
+    """Build a small ViT for gray images, with random weights.
+
+    Args:
+        image_size: Side of an image in pixels.
+        patch_size: Side of a patch in pixels.
+        width: Numbers a token.
+
+    Returns:
+        The encoder, without a pooler.
+    """
     config = ViTConfig(
         image_size=image_size,
         patch_size=patch_size,

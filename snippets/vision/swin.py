@@ -76,7 +76,7 @@ def cut_windows(x: torch.Tensor, window: int, shift: int) -> torch.Tensor:
         shift: How far the grid is moved; what leaves it comes in on the other side.
 
     Returns:
-        Windows (B * (S / w)**2, w * w, D).
+        Windows (N, w * w, D), where N is B times the windows of an image.
     """
     B, S, _, D = x.shape
     x = x.roll((-shift, -shift), dims=(1, 2))
@@ -93,7 +93,7 @@ def window_mask(side: int, window: int, shift: int) -> torch.Tensor:
         shift: How far the grid is moved.
 
     Returns:
-        What is added to the attention scores, ((S / w)**2, w * w, w * w): 0 where tokens
+        What is added to the attention scores (windows, w * w, w * w): 0 where tokens
         may attend to each other, -100 where they may not.
     """
     groups = window_groups(side, window, shift)[None, :, :, None]  # (1, S, S, 1)

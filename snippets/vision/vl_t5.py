@@ -226,7 +226,14 @@ class VLT5(nn.Module, PyTorchModelHubMixin):
 
 
 def attend(input_ids: torch.Tensor) -> torch.Tensor:
-    """Mark what the model may read: words without padding, and every region."""
+    """Mark what the model may read: words without padding, and every region.
+
+    Args:
+        input_ids: The words (B, T).
+
+    Returns:
+        1 for what counts and 0 for padding (B, T + R).
+    """
     return F.pad((input_ids != 0).long(), (0, REGIONS), value=1)
 
 
