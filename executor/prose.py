@@ -54,15 +54,16 @@ _BELITTLING = (
 )
 _INTENSIFIERS = (r"(?<!the )very", "extremely", "really", "highly", "hugely", "totally")
 # Capitals that a heading may keep after its first word. Words that are all capitals or
-# have a capital inside, such as GPU and PyTorch, need no entry.
+# have a capital inside, such as GPU and PyTorch, need no entry. E, R and T are of DALL-E,
+# Mask R-CNN and VL-T5.
 _NAMES = frozenset(
     re.findall(
         r"\w+",
         """
-        Accelerate American Apple April August Colab Core December Diffusers English Face
-        February Flax France French Google Gradio Hub Hugging Ignite January July June
+        Accelerate American Apple April August Colab Core December Diffusers E English
+        Face February Flax France French Google Gradio Hub Hugging Ignite January July June
         Keras Lightning Linux March May Mask Microsoft November October Parquet Paris
-        Python Rust September Space Spaces Swin Tokenizers Trainer Transformer
+        Python R Rust September Space Spaces Swin T Tokenizers Trainer Transformer
         Transformers Vision Windows Xet
         """,
     )

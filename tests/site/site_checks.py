@@ -18,6 +18,7 @@ from threading import Thread
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from xml.etree import ElementTree
 
+import jupytext
 import nbformat
 from bs4 import BeautifulSoup, Comment, Tag
 from playwright.sync_api import (
@@ -326,9 +327,8 @@ def downloads(site: Site) -> list[str]:
         except SyntaxError as error:
             faults.append(f"{place}: {error}")
         faults += _find(_LEFTOVERS | {"import": _SNIPPET}, script, place)
-        prose = "\n".join(
-            line[2:] for line in script.splitlines() if re.match(r"# (?!%%)", line)
-        )
+        cells = jupytext.reads(script, fmt="py:percent").cells
+        prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         faults += _find(_DOWNLOAD_PROSE, prose, place)
     return faults
 

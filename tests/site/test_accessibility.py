@@ -13,8 +13,16 @@ pytestmark = pytest.mark.site
 
 HERE = Path(__file__).resolve().parent
 
+# A page may color thousands of words of code. What looks alike is kept a few times, since
+# each color is on trial, not each word; links in code all stay.
 _RUN = """
 async () => {
+  const kept = new Map();
+  for (const word of document.querySelectorAll("article pre code span[class]")) {
+    const count = (kept.get(word.className) ?? 0) + 1;
+    kept.set(word.className, count);
+    if (count > 20) word.replaceWith(...word.childNodes);
+  }
   for (const details of document.querySelectorAll("article details")) details.open = true;
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations.flatMap(({ id, nodes }) =>
@@ -54,8 +62,8 @@ def violations(tab: Tab, axe: str) -> list[str]:
     return tab.evaluate(_RUN)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+# Contrast depends on the scheme and not on the width, what fits on the width alone.
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_axe_finds_nothing(
     site: Site, address: str, open_tab: Open, axe: str, scheme: str, width: int
 ) -> None:
