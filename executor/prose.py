@@ -61,8 +61,8 @@ _NAMES = frozenset(
         r"\w+",
         """
         Accelerate American Apple April August Colab Core December Diffusers E English
-        Face February Flax France French Google Gradio Hub Hugging Ignite January July June
-        Keras Lightning Linux March May Mask Microsoft November October Parquet Paris
+        Face February Flax France French Google Gradio Hub Hugging Ignite January July
+        June Keras Lightning Linux March May Mask Microsoft November October Parquet Paris
         Python R Rust September Space Spaces Swin T Tokenizers Trainer Transformer
         Transformers Vision Windows Xet
         """,
