@@ -23,7 +23,7 @@ from mkdocs.utils import get_relative_url
 from executor import claims, codelinks, contents, dates, glossary, publish, sample
 from executor.errors import PageError
 from executor.packages import Packages
-from executor.site import FRESHNESS, SOURCES, Site, View, is_reference
+from executor.site import FRESHNESS, SOURCES, WEIGHTS, Site, View, is_reference
 
 log = logging.getLogger("mkdocs.executor")
 
@@ -33,7 +33,7 @@ _HEADINGS = {
     ".py": re.compile(r"^# # (\S.*?)(?: *\{[^}]*\})? *$", re.MULTILINE),
 }
 # Pages that are lists of all of something: no word on them is marked.
-_LISTS = frozenset((glossary.PAGE, SOURCES, FRESHNESS))
+_LISTS = frozenset((glossary.PAGE, SOURCES, FRESHNESS, WEIGHTS))
 
 _glossary = glossary.Glossary([])
 _table = codelinks.Table([])

@@ -27,17 +27,6 @@
     return [lines.replace("…names…", names.map((name) => JSON.stringify(name)).join(", "))];
   }
 
-  /** Returns the words of an attribute, which may be missing. */
-  const list = (text) => text?.split(" ") ?? [];
-
-  /** Returns the lines that fetch what a block reads, if it reads anything. */
-  function fetching(block) {
-    const names = list(block.dataset.fetch);
-    if (!names.length) return [];
-    const lines = document.querySelector(".fetch-source").dataset.text;
-    return [lines.replace("…names…", names.map((name) => JSON.stringify(name)).join(", "))];
-  }
-
   /** Says of a block in few words what is copied along with it. */
   function along(block) {
     if (block.dataset.copied) return block.dataset.copied;
