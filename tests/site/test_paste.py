@@ -12,7 +12,6 @@ from site_checks import ROOT, Open, Site, is_of_page, visit
 from executor.pages import read_page
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
-GROUP = pytest.mark.xdist_group("paste")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,6 @@ def pastes() -> list[Paste]:
     return []
 
 
-@GROUP
 @pytest.mark.site
 def test_every_python_block_runs_as_copied(
     site: Site, address: str, open_tab: Open, pastes: list[Paste]
@@ -42,7 +40,6 @@ def test_every_python_block_runs_as_copied(
     assert not faults, "\n\n".join(faults)
 
 
-@GROUP
 @pytest.mark.site
 def test_a_pasted_block_prints_what_its_page_shows(
     site: Site, address: str, pastes: list[Paste]
@@ -77,7 +74,6 @@ def test_a_pasted_block_prints_what_its_page_shows(
     assert not faults, "\n\n".join(faults)
 
 
-@GROUP
 @pytest.mark.site
 def test_buttons_say_what_they_copy(site: Site, address: str, open_tab: Open) -> None:
     tab, watch = open_tab(address, permissions=CLIPBOARD)
