@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -80,6 +80,7 @@ async def execute(
     kernels: Kernels,
     environment: dict[str, str],
     used: Mapping[str, Path] | None = None,
+    ended: Callable[[], None] | None = None,
 ) -> Execution:
     """Runs a program from its first cell to its last.
 
@@ -89,6 +90,7 @@ async def execute(
         kernels: Where to get a kernel.
         environment: The environment shared by all kernels.
         used: The folder of each checkpoint that the page uses; it gets copies.
+        ended: Is called as soon as the kernel has ended, before all is tidied up.
 
     Raises:
         PageError: If a cell raises, a limit is exceeded, the kernel dies, the page uses
@@ -97,7 +99,9 @@ async def execute(
     """
     folder = Path(tempfile.mkdtemp(prefix="page-"))
     try:
-        return await _execute(root, program, kernels, environment, folder, used or {})
+        return await _execute(
+            root, program, kernels, environment, folder, used or {}, ended
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -109,6 +113,7 @@ async def _execute(
     environment: dict[str, str],
     folder: Path,
     used: Mapping[str, Path],
+    ended: Callable[[], None] | None,
 ) -> Execution:
     page = program.page
     workplace = folder / "page"
@@ -159,7 +164,7 @@ async def _execute(
         if problem is not None:
             raise problem
     finally:
-        await _stop(run, watch, client, folder)
+        await _stop(run, watch, client, folder, ended)
         _refuse_network(folder, client)
     return Execution(
         [[dict(output) for output in cell.outputs] for cell in client.nb.cells],
@@ -372,12 +377,18 @@ async def _watch(client: _Client) -> PageError:
 
 
 async def _stop(
-    run: asyncio.Task[Any], watch: asyncio.Task[PageError], client: _Client, folder: Path
+    run: asyncio.Task[Any],
+    watch: asyncio.Task[PageError],
+    client: _Client,
+    folder: Path,
+    ended: Callable[[], None] | None,
 ) -> None:
     watch.cancel()
     # At once: nothing in the kernel is worth an orderly end, and a kernel that is busy
     # allocating would not answer.
     _kill(client.pid(), folder)
+    if ended is not None:
+        ended()
     run.cancel()
     await asyncio.gather(run, watch, return_exceptions=True)
     # nbclient leaves it behind when a start fails.

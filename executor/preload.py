@@ -38,11 +38,20 @@ _KERNEL_IMPORTS = [
     "import ipykernel.kernelapp",
     "import ipykernel.zmqshell",
     "import IPython.core.completer",
+    # These it would load itself as it starts.
+    "import IPython.core.completerlib",
+    "import IPython.core.debugger",
+    "import IPython.core.logger",
+    "import IPython.core.magics.ast_mod",
+    "import IPython.core.oinspect",
+    "import IPython.extensions.storemagic",
+    "import tornado.platform.asyncio",
 ]
 _FIGURE_IMPORTS = [
     "import matplotlib_inline.config",  # not .backend_inline: it must meet its own shell
     "import matplotlib.backends.backend_svg",
     "import matplotlib.backends.backend_agg",
+    "import IPython.core.magics.pylab",
     "import IPython.core.pylabtools",
 ]
 

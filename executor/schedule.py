@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import hub_mirror
 from executor.assemble import Program
 from executor.cache import Cache, Entry
 from executor.checkpoints import digest_of, manifest_of, size_of
+from executor.energy import watts_per_core
 from executor.environment import shared_environment
 from executor.errors import NotRunError, PageError
 from executor.execute import execute
@@ -81,9 +82,12 @@ class _Places:
         self._waiting: list[tuple[Any, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
-    @contextlib.asynccontextmanager
-    async def place(self, rank: tuple[float, ...]) -> AsyncIterator[None]:
-        """Waits for a place; a small ``rank`` goes before a large one."""
+    async def take(self, rank: tuple[float, ...]) -> Callable[[], None]:
+        """Waits for a place; a small ``rank`` goes before a large one.
+
+        Returns:
+            What gives the place back; a second call does nothing.
+        """
         turn = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._numbers), turn))
         self._hand_out()
@@ -93,10 +97,14 @@ class _Places:
             if turn.done() and not turn.cancelled():  # it came at the same moment
                 self._give_back()
             raise
-        try:
-            yield
-        finally:
-            self._give_back()
+        held = [None]
+
+        def give_back() -> None:
+            if held:
+                held.pop()
+                self._give_back()
+
+        return give_back
 
     def _give_back(self) -> None:
         self._free += 1
@@ -167,6 +175,8 @@ class Runner:
             if self._kernels is not None:
                 self._kernels.close()
             self._kernels = ForkedKernels(self._environment, list(self._preload))
+            # One core loads what pages import; meanwhile another loads what comes after.
+            threading.Thread(target=watts_per_core, name="watts", daemon=True).start()
         assert self._kernels is not None
         return self._kernels
 
@@ -272,8 +282,11 @@ class Runner:
             error = made.exception()
             if error is not None:
                 raise _not_run(job, source, error) from error
-        async with self._places.place(rank):
-            return await self._run(job, notify)
+        give_back = await self._places.take(rank)
+        try:
+            return await self._run(job, notify, give_back)
+        finally:
+            give_back()
 
     def _require(self, job: Job) -> None:
         """Makes sure that the weights that a page names are there."""
@@ -285,7 +298,9 @@ class Runner:
         except MirrorError as error:
             raise PageError(page.path, f"executor.weights: {error}") from error
 
-    async def _run(self, job: Job, notify: Notify) -> Entry:
+    async def _run(
+        self, job: Job, notify: Notify, give_back: Callable[[], None]
+    ) -> Entry:
         with self._preparing:
             kernels = self._start_kernels()
         page = job.program.page
@@ -295,7 +310,14 @@ class Runner:
         start = time.monotonic()
         try:
             execution = await execute(
-                self.root, job.program, kernels, self._environment, folders
+                self.root,
+                job.program,
+                kernels,
+                self._environment,
+                folders,
+                # Others need not wait for the tidying, but for what a page saves: those
+                # who use that may go first.
+                ended=None if page.settings.saves else give_back,
             )
         except asyncio.CancelledError:
             notify(Event(page.id, "stopped", time.monotonic() - start))

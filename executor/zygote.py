@@ -123,8 +123,9 @@ def _fork(
     request: dict[str, Any],
 ) -> None:
     parent = os.getpid()
-    gc.collect()
-    gc.freeze()  # what is there is shared with the forks, and stays so
+    # What is there is shared with the forks and stays so. Not collected before: that
+    # takes half a second, and there is little to find.
+    gc.freeze()
     pid = os.fork()
     if not pid:
         gc.enable()

@@ -367,7 +367,7 @@ def test_a_maker_that_fails_is_named_on_the_pages_of_its_users(
     server.wait("maker/", "This page failed", "ZeroDivisionError")
     errors = [line for line in said().splitlines() if line.startswith("ERROR")]
     assert len(errors) == 1
-    assert "docs/maker.py:11: cell 1 raised ZeroDivisionError" in errors[0]
+    assert "docs/maker.py:12: cell 1 raised ZeroDivisionError" in errors[0]
     site.write("docs/maker.py", MAKER)
     html = server.wait("a_reader/", "learned 11")
     assert "This page failed" not in html

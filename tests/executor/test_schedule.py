@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from executor import schedule
 from executor.cache import Cache, Entry
 from executor.errors import NotRunError, PageError, reports
 from executor.keys import Key
@@ -86,22 +88,46 @@ def test_the_longest_page_goes_first_and_a_new_one_before(bench: Any) -> None:
     assert started == ["new", "b", "c", "a"]
 
 
-def test_as_many_pages_run_at_once_as_there_are_places(bench: Any) -> None:
+def test_as_many_pages_run_at_once_as_there_are_places(
+    bench: Any, tmp_path: Path
+) -> None:
     here = bench(2)
-    running: set[str] = set()
-    most = 0
-    lock = threading.Lock()
+    folder = tmp_path / "running"
+    folder.mkdir()
+    cell = f"""\
+import os, time
+folder = {str(folder)!r}
+name = str(os.getpid())
+open(os.path.join(folder, name), "w").close()
+time.sleep(0.3)
+print(len(os.listdir(folder)))
+os.remove(os.path.join(folder, name))"""
+    outcome = here.run(*(here.job(name, cell) for name in "abcd"))
+
+    assert max(int(entry.outputs[0][0]["text"]) for entry in outcome.values()) == 2
+
+
+def test_others_do_not_wait_until_a_page_is_tidied_up(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = bench(1)
+    second = threading.Event()
+    in_time = []
+    real = schedule.provenance_of
+
+    def slow(*arguments: Any) -> dict[str, Any]:
+        in_time.append(second.wait(20))
+        return real(*arguments)
 
     def notify(event: Event) -> None:
-        nonlocal most
-        with lock:
-            (running.add if event.state == "started" else running.discard)(event.page)
-            most = max(most, len(running))
+        if (event.page, event.state) == ("b", "started"):
+            second.set()
 
-    wait = "import time; time.sleep(0.3)"
-    jobs = [here.job(name, wait) for name in "abcd"]
-    here.runner.run(jobs, notify)
-    assert (most, running) == (2, set())
+    monkeypatch.setattr(schedule, "provenance_of", slow)
+    outcome = here.runner.run([here.job("a", "1"), here.job("b", "2")], notify)
+
+    assert in_time == [True, True]
+    assert all(isinstance(entry, Entry) for entry in outcome.values())
 
 
 def test_a_submitted_page_can_be_cancelled(bench: Any) -> None:

@@ -195,11 +195,13 @@ _BLOCKS = """
   for (const box of document.querySelectorAll("article details")) box.open = true;
   const source = (block) => block.querySelector("pre > code").textContent.trimEnd();
   const buttons = document.querySelectorAll("article button[data-md-type=copy]");
+  const cells = [...document.querySelectorAll("article .cell")];
   return [...buttons].map((button) => {
     const block = button.closest(".highlight");
     const needs = block.dataset.needs?.split(" ") ?? [];
     const earlier = needs.map((number) => document.getElementById(`block-${number}`));
     return {
+      cell: cells.indexOf(block) + 1,
       python: block.matches(".language-python, .language-py, .language-pycon"),
       parts: [...earlier, block].map(source),
     };
@@ -231,5 +233,7 @@ def copied(tab: Tab, url: str) -> list[Paste]:
             parts = (text.removesuffix(f"\n\n{whole}"), *parts)
         elif text != whole:
             parts = (text,)
-        pastes.append(Paste(f"{url or 'index'} button {number + 1}", parts))
+        # A block that is no cell may stand in an output.
+        block_name = f"cell {block['cell']}" if block["cell"] else f"button {number + 1}"
+        pastes.append(Paste(f"{url or 'index'} {block_name}", parts))
     return pastes

@@ -65,10 +65,10 @@ def test_a_pasted_block_prints_what_its_page_shows(
                 for output in cell.outputs
                 if output.output_type == "stream" and output.name == "stdout"
             )
-            result = results.get(f"{page.url} button {number}")
+            result = results.get(f"{page.url} cell {number}")
             if result and not result.error and not volatile and result.output != expected:
                 faults.append(
-                    f"{page.url} block {number}: {result.output!r}: {expected!r}"
+                    f"{page.url} cell {number}: {result.output!r}: {expected!r}"
                 )
 
     assert not faults, "\n\n".join(faults)

@@ -181,7 +181,7 @@ def test_a_fault_in_a_page_is_found(tmp_path: Path, body: str, fault: str) -> No
         ),
         ("code/code.py", "1 +", "code/code.py: invalid syntax"),
         ("code/code.py", "from snippets.a import b", "import left"),
-        ("code/code.py", "# See [this](../page.py).", "relative link left"),
+        ("code/code.py", "# %% [markdown]\n# [a](../page.py)", "relative link left"),
         ("code/code.ipynb", "{}", "code/*.ipynb: "),
         ("code/code.ipynb", notebook(count=None), "cell not executed"),
         ("code/code.ipynb", notebook("2 + 2"), "not the code that the page shows"),
