@@ -64,7 +64,10 @@ def unpacked(source: Source) -> Iterator[Path]:
                 spec.replace("@", "=="),
             ],
         }[source.registry]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet: dict[str, Any] = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+        }
         subprocess.run(command, cwd=folder, check=True, **quiet)
         (archive,) = folder.iterdir()
         found = hashlib.sha256(archive.read_bytes()).hexdigest()

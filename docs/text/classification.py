@@ -1,12 +1,12 @@
 # %% [markdown]
 # ---
-# description: Fine-tune a small pretrained encoder to tell spam from other mail by the
-#   subject line alone, and measure it against a bag of words.
+# description: Fine-tune a small pretrained encoder to sort definitions of a dictionary by
+#   subject, and measure it against a bag of words.
 # executor:
 #   timeout: 180
 #   memory_gb: 3
 #   weights: [sentence-transformers/all-MiniLM-L6-v2]
-#   data: [data/messages]
+#   data: [data/senses]
 # ---
 # # Classify text
 #
@@ -21,35 +21,33 @@
 #
 # ## The shortest thing that works
 #
-# The texts are subject lines of real e-mails from the
-# [public corpus of SpamAssassin](https://spamassassin.apache.org/old/publiccorpus/), most
-# of them written in 2002. Some are spam. The rest, by tradition called *ham*, is mail that
-# people wanted. What gives the sender away would be learned first, so the tags of mailing
-# lists are not in the data; `unique_subjects` removes `Re:` and drops lines that occurred
-# before.
+# The texts are definitions from [WordNet](https://wordnet.princeton.edu/), a dictionary of
+# Princeton University. Its lexicographers sorted every noun by subject, and we take five of
+# their classes. The word itself is not shown, only what it means. No word is in both splits.
 
 # %%
 #| record:
 #|   labeled: len(train_texts)
 #|   tested: len(test_texts)
-#|   spam_share: test_labels.mean().item()
-#|   constant: 1 - test_labels.mean().item()
+#|   constant: (test_labels == np.bincount(train_labels).argmax()).mean().item()
+#|   most_frequent: names[np.bincount(train_labels).argmax()]
 import datasets
 import numpy as np
 import torch
 
-from snippets.text.classification import unique_subjects
+from snippets.text.classification import labeled_texts
 
 torch.set_num_threads(1)  # more threads add in another order and change the last decimals
 datasets.disable_progress_bars()
-rows = datasets.load_dataset("data/messages", split="train")
-names = rows.features["label"].names
-texts, labels = unique_subjects(rows["subject"], rows["label"])
-
+names = ["act", "artifact", "attribute", "communication", "person"]
+rows = datasets.load_dataset("data/senses").filter(lambda row: row["part"] == "noun")
+train, test = rows["train"], rows["test"]
+texts, labels = labeled_texts(train["definition"], train["subject"], names)
 train_texts, train_labels = texts[:128], labels[:128]
-test_texts, test_labels = texts[-300:], np.array(labels[-300:])
+test_texts, test_labels = labeled_texts(test["definition"], test["subject"], names)
+test_texts, test_labels = test_texts[:300], np.array(test_labels[:300])
 for text, label in zip(train_texts[:6], train_labels[:6], strict=True):
-    print(f"{names[label]:5} {text[:70]}")
+    print(f"{names[label]:13} {text[:70]}")
 
 # %% [markdown]
 # `fine_tune` puts a new layer with one output a class on top of the pretrained network and
@@ -72,32 +70,34 @@ from snippets.text.measure import interval
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 checkpoint = "sentence-transformers/all-MiniLM-L6-v2"
-model, tokenizer, losses = fine_tune(checkpoint, train_texts, train_labels, names)
-probabilities = predict(model, tokenizer, test_texts)  # (300, 2)
+model, tokenizer, losses = fine_tune(
+    checkpoint, train_texts, train_labels, names, steps=30, learning_rate=6e-4
+)
+probabilities = predict(model, tokenizer, test_texts)  # (300, 5)
 right = probabilities.argmax(axis=-1) == test_labels
 low, high = interval(right)
 
 print(checkpoint, "fine-tuned")
 print("training loss:", *(f"{loss:.2f}" for loss in losses))
-print(f"right on {right.mean():.1%} of {len(right)} new lines ({low:.1%} to {high:.1%})")
+print(f"right on {right.mean():.1%} of {len(right)} new texts ({low:.1%} to {high:.1%})")
 
 # %% [markdown]
 # The range in brackets is a 95% *confidence interval* by the *bootstrap*: draw as many test
-# lines again, with replacement, compute the accuracy, repeat, and see where 95% of the
-# results lie. It tells how far the number would move with other test lines. It does not
-# cover another choice of training lines.
+# texts again, with replacement, compute the accuracy, repeat, and see where 95% of the
+# results lie. It tells how far the number would move with other test texts. It does not
+# cover another choice of training texts.
 #
 # ## Is that good?
 #
-# {{ spam_share | percent }} of the test lines are spam, so the constant answer *ham* is
-# right on {{ constant | percent }}. Two stronger rivals learn from the same {{ labeled }} lines:
+# The constant answer *{{ most_frequent }}* is right on {{ constant | percent }} of the
+# {{ tested }} test texts. Two stronger rivals learn from the same {{ labeled }} texts:
 #
 # - **Bag of words**: TF-IDF numbers for words and pairs of words, and a logistic regression
-#   on top. It has never seen other English than these lines.
-# - **Frozen MiniLM**: the embedding that the checkpoint gives each line, unchanged, and a
+#   on top. It has never seen other English than these texts.
+# - **Frozen MiniLM**: the embedding that the checkpoint gives each text, unchanged, and a
 #   logistic regression on top.
 #
-# Both are quick, so we also let them learn from fewer and from more lines.
+# Both are quick, so we also let them learn from fewer and from more texts.
 
 # %%
 #| record:
@@ -143,10 +143,10 @@ for name in ("bag of words", "frozen MiniLM"):
 
 # %%
 #| alt: >
-#|   Chart of accuracy on the held-out lines against the number of labeled lines, from 16 to
+#|   Chart of accuracy on the held-out texts against the number of labeled texts, from 16 to
 #|   256 on a logarithmic axis, with vertical bars for the 95% intervals. Both curves rise
-#|   from left to right. The two curves lie close together. A single diamond
-#|   above both, at 128 lines, marks the fine-tuned MiniLM.
+#|   from left to right; that of the frozen MiniLM lies far above the bag of words. A single
+#|   diamond at 128 texts marks the fine-tuned MiniLM.
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
@@ -161,23 +161,24 @@ axes.errorbar(
 )
 axes.set_xscale("log", base=2)
 axes.set_xticks(SIZES, SIZES)
-axes.set(xlabel="labeled lines", ylabel="share right", ylim=(0.45, 1))
+axes.set(xlabel="labeled texts", ylabel="share right", ylim=(0.15, 1))
 axes.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# At {{ labeled }} lines we measured {{ accuracy | percent }}
+# At {{ labeled }} texts we measured {{ accuracy | percent }}
 # ({{ low | percent }} to {{ high | percent }}) for the fine-tuned model,
 # {{ frozen | percent }} for the frozen one and {{ words | percent }}
 # ({{ words_low | percent }} to {{ words_high | percent }}) for the bag of words, as the
-# figure shows. What the words have in common is known to the pretrained model beforehand:
-# a line about *loans* helps it with *mortgages*. The bag of words gains from every label: with
-# {{ most }} lines it reaches {{ words_most | percent }}, without a network. Try it first.
+# figure shows. What words have in common is known to the pretrained model beforehand: a
+# definition with *furniture* helps it with *vehicle*. The bag of words has to see a word in
+# training to learn from it; with {{ most }} texts it reaches {{ words_most | percent }}. It
+# needs no network and no pretraining, so it is the rival to try first.
 #
 # ## Look at the answers
 #
 # A number hides what kind of mistake it counts. Below are five right and five wrong
-# answers, drawn at random, with the probability that the model gave to *spam*.
+# answers, drawn at random, with the probability that the model gave to its answer.
 
 # %%
 from snippets.text.measure import sample
@@ -186,32 +187,32 @@ shown = dict(zip(("right", "wrong"), sample(right, seed=2), strict=True))
 print(f"{checkpoint}, fine-tuned")
 for kind, indices in shown.items():
     for index in indices:
-        answer, text = probabilities[index, 1], test_texts[index]
-        print(
-            f"{kind}: {answer:4.0%} spam, is {names[test_labels[index]]:4} | {text[:50]}"
-        )
+        answer = probabilities[index].argmax()
+        said = f"{probabilities[index, answer]:.0%} {names[answer]}"
+        wanted = "" if kind == "right" else f", is {names[test_labels[index]]}"
+        print(f"{kind}: {said}{wanted} | {test_texts[index][:60]}")
 
 # %% [markdown]
-# Some of the wrong ones a person could not tell either without the body of the mail.
+# Some of the wrong ones a person could not tell either without the word.
 #
-# **Do the probabilities mean what they say?** Of the lines that got about 90%, about nine in
-# ten should be spam. We sort the lines by their probability and compare in four groups:
+# **Do the probabilities mean what they say?** Of the answers that got about 90%, about nine
+# in ten should be right. We sort the answers by their probability and compare in four groups:
 
 # %%
 #| record:
-#|   sure_wrong: sure_wrong
-#|   sure: int(sure.sum())
-chance = probabilities[:, 1]
-for group in np.array_split(np.argsort(chance, kind="stable"), 4):
-    spam = test_labels[group].mean()
-    print(f"said {chance[group].mean():4.0%}, was {spam:4.0%} spam, {len(group)} lines")
-sure = (chance < 0.1) | (chance >= 0.9)
-sure_wrong = 1 - right[sure].mean().item()
+#|   sure_right: right[order[-1]].mean().item()
+#|   unsure_right: right[order[0]].mean().item()
+#|   group: len(order[0])
+chance = probabilities.max(axis=1)
+order = np.array_split(np.argsort(chance, kind="stable"), 4)
+for group in order:
+    said, was = chance[group].mean(), right[group].mean()
+    print(f"said {said:4.0%}, was right on {was:4.0%} of {len(group)} texts")
 
 # %% [markdown]
-# The model was sure, beyond 90% one way or the other, on {{ sure }} lines, and wrong on
-# {{ sure_wrong | percent }} of them. For a filter, set the threshold on such a table instead
-# of taking one half: losing a wanted mail costs more than reading an unwanted one.
+# Of the {{ group }} surest answers {{ sure_right | percent }} were right, of the
+# {{ group }} least sure {{ unsure_right | percent }}. Where a mistake is dear, let the model
+# answer only above a threshold that you read off such a table, and give the rest to a person.
 #
 # ## The same with a real checkpoint
 #
@@ -224,27 +225,27 @@ sure_wrong = 1 - right[sure].mean().item()
 from transformers import pipeline
 
 classify = pipeline("text-classification", model=model, tokenizer=tokenizer)
-for answer in classify(["Lower your mortgage rate today!", "kernel panic after upgrade"]):
+for answer in classify(["a bag that is carried on the back", "someone who bakes bread"]):
     print(answer["label"], round(answer["score"], 3))
 
 # %% [markdown]
 # ## What goes wrong
 #
-# **Labels outside of the classes.** A file whose labels are 1 and 2 instead of 0 and 1
-# fails deep in the loss with `Target 2 is out of bounds`. `fine_tune` looks beforehand:
+# **Labels outside of the classes.** A file whose labels are 1 to 5 instead of 0 to 4
+# fails deep in the loss with `Target 5 is out of bounds`. `fine_tune` looks beforehand:
 
 # %%
 import sys
 
 try:
-    fine_tune(checkpoint, ["one text", "another text"], [1, 2], names)
+    fine_tune(checkpoint, ["one text", "another text"], [1, 5], names)
 except ValueError as error:
     print(f"ValueError: {error}", file=sys.stderr)
 
 # %% [markdown]
-# **Accuracy that surprises.** With the tags of the mailing lists left in, or with the
-# same line in both parts, a model can be right without learning what spam is. Look for texts
-# that occur twice before you split.
+# **Accuracy that surprises.** With the same text in both parts, a model can be right without
+# learning what a class is. Look for texts that occur twice before you split. In a dictionary
+# several words share one definition, so our splits were made by word *and* by definition.
 #
 # **A new layer that nobody trained.** If the report of missing weights appears when you load
 # a model to *use* it, the answers are random. You picked a checkpoint without that head.

@@ -136,17 +136,18 @@ for question, (text, share) in zip(
     print(f"{question} {text} ({share:.0%})")
 
 # %% [markdown]
-# The best answer is the pair of a start and an end with the highest sum. Three rules, which
-# the network does not know, limit the choice. The end is not before the start, both lie in
-# the text and not in the question, and the answer is not too long. `answer` applies them, and widens the
-# result to whole words, which a pipeline would also have to do.
+# The best answer is the pair of a start and an end with the highest sum. Three rules,
+# which the network does not know, limit the choice. The end is not before the start, both
+# lie in the text and not in the question, and the answer is not too long. `answer`
+# applies them, and widens the result to whole words, which a pipeline would also have to
+# do.
 #
 # ## Is that good?
 #
-# Addresses have an order, so a rule that knows nothing but places is a fair rival. For each
-# kind of question it remembers where the answer stood most often, counted from the front or
-# from the back, and answers with the word at that place. It is told the kind of the question; the model has
-# to read it.
+# Addresses have an order, so a rule that knows nothing but places is a fair rival. For
+# each kind of question it remembers where the answer stood most often, counted from the
+# front or from the back, and answers with the word at that place. It is told the kind of
+# the question; the model has to read it.
 
 # %%
 #| record:

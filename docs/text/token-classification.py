@@ -256,8 +256,8 @@ print(hidden)
 
 # %% [markdown]
 # Read such an output before you trust it: what the model overlooks stays visible, here the
-# surname and the first half of the telephone number. Our own model goes through the same pipeline, `pipeline("token-classification", model=model,
-# tokenizer=tokenizer)`, and so does
+# surname and the first half of the telephone number. Our own model goes through the same
+# pipeline, `pipeline("token-classification", model=model, tokenizer=tokenizer)`, and so does
 # [`dslim/bert-base-NER`](https://huggingface.co/dslim/bert-base-NER) for persons, places and
 # organizations in English news.
 #

@@ -5,49 +5,25 @@
 #   offline, use a token, and the hf command, run against a stand-in on this machine.
 # executor:
 #   timeout: 120
+#   weights: [sentence-transformers/all-MiniLM-L6-v2]
 # ---
 # # Use the Hub from code
 #
 # On this page you download from the Hub in a way that gives the same files next year, read
 # and clean the cache on your disk, and work without a network.
 #
-# !!! note "A stand-in for the Hub"
-#     The build of this site has no network. So a small server on the same machine plays
-#     the Hub, with one repository, `you/tiny-bert`, of three tiny files. The client is the
-#     real [`huggingface_hub`](https://huggingface.co/docs/huggingface_hub); only
-#     `endpoint=hub.url` would not be in your code.
-#
 # ## The shortest thing that works
-#
-# The first block is the stand-in. Skip it, or read it to learn how little the client asks.
 
 # %%
-from snippets.use.hub import LocalHub
-
-# %%
-#| record:
-#|   requests_first: len(first)
+import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from huggingface_hub import constants, hf_hub_download
+from huggingface_hub import hf_hub_download
 
-constants.HF_HUB_OFFLINE = (
-    False  # pages of this site are built offline; you need no such line
-)
-old = {
-    "README.md": b"# Tiny BERT\n",
-    "config.json": b'{"model_type": "bert", "hidden_size": 128}\n',
-    "model.safetensors": bytes(2000),
-}
-new = old | {"README.md": b"# Tiny BERT, better told\n"}
-hub = LocalHub("you/tiny-bert", {"main": new, "v1": old})
-temporary = TemporaryDirectory()
-cache = Path(temporary.name) / "hub"
-
-path = hf_hub_download("you/tiny-bert", "config.json", endpoint=hub.url, cache_dir=cache)
-first = list(hub.requests)
-print(Path(path).read_text(), end="")
+checkpoint = "sentence-transformers/all-MiniLM-L6-v2"
+path = hf_hub_download(checkpoint, "config.json")
+config = json.loads(Path(path).read_text())
+print(checkpoint, config["model_type"], config["hidden_size"])
 
 # %% [markdown]
 # You get the path of a file in the cache. Open it, do not change it: other programs use
@@ -55,15 +31,46 @@ print(Path(path).read_text(), end="")
 #
 # ## How it works
 #
-# These are the requests that the one line above made, and those of the same line again:
+# To see what the client asks for, we need a Hub that we may watch, and the build of this site
+# has no network. So a small server on the same machine plays the Hub, with one repository,
+# `you/tiny-bert`, of three tiny files in two versions. The client is the real
+# [`huggingface_hub`](https://huggingface.co/docs/huggingface_hub); only `endpoint=hub.url` and
+# `cache_dir` would not be in your code.
+#
+# !!! tip "You may skip the next block"
+#     It is the stand-in, and shows how little a Hub has to answer: a list of files, and each
+#     file with its id. Read on below it.
+
+# %%
+from snippets.use.hub import LocalHub
+
+old = {
+    "README.md": b"# Tiny BERT\n",
+    "config.json": b'{"model_type": "bert", "hidden_size": 128}\n',
+    "model.safetensors": bytes(2000),
+}
+new = old | {"README.md": b"# Tiny BERT, better told\n"}
+hub = LocalHub("you/tiny-bert", {"main": new, "v1": old})
+
+# %% [markdown]
+# These are the requests of one download into an empty cache, and those of the same line again:
 
 # %%
 #| record:
+#|   requests_first: len(first)
 #|   requests_second: len(hub.requests)
-print(*first, sep="\n")
+from tempfile import TemporaryDirectory
+
+from huggingface_hub import constants
+
+constants.HF_HUB_OFFLINE = False  # this site is built offline; you need no such line
+temporary = TemporaryDirectory()
+cache = Path(temporary.name) / "hub"
+hf_hub_download("you/tiny-bert", "config.json", endpoint=hub.url, cache_dir=cache)
+first = list(hub.requests)
 hub.requests.clear()
 hf_hub_download("you/tiny-bert", "config.json", endpoint=hub.url, cache_dir=cache)
-print("again:", *hub.requests, sep="\n")
+print(*first, "again:", *hub.requests, sep="\n")
 
 # %% [markdown]
 # ```mermaid
@@ -254,8 +261,8 @@ hf("cache rm model/you/tiny-bert --dry-run")
 #
 # ## The same with the real Hub
 #
-# Leave out `endpoint` and `cache_dir`, and use a real id such as
-# `sentence-transformers/all-MiniLM-L6-v2`. Nothing else changes. Publishing is not shown:
+# Leave out `endpoint` and `cache_dir`, and use a real id, as at the top of this page. Nothing
+# else changes. Publishing is not shown:
 # it needs an account, and a push cannot be taken back by a build.
 #
 # ## What goes wrong
@@ -285,7 +292,7 @@ attempt("you/tiny-bert", "vocab.txt", local_files_only=True)
 # must not depend on the network should meet it in a test, not on a train.
 
 # %%
-hub.close()
+hub.server_close()
 temporary.cleanup()
 
 # %% [markdown]

@@ -5,7 +5,6 @@ top, then all layers trained a little. Units: probabilities from 0 to 1.
 Shapes: N texts, K classes.
 """
 
-import re
 import tempfile
 from collections.abc import Sequence
 
@@ -25,41 +24,29 @@ from transformers import (
 MAX_LENGTH = 32
 
 
-def clean_subject(subject: str) -> str:
-    """Remove what gives the kind of a mail away without being about anything.
-
-    Args:
-        subject: The subject line of an e-mail.
-
-    Returns:
-        The line without the tag of a mailing list, such as `[ILUG]`, and without `Re:`.
-    """
-    text = re.sub(r"\[[^\]]*\]", " ", subject)
-    text = re.sub(r"^\s*((re|fwd?|aw)\s*:\s*)+", "", text, flags=re.IGNORECASE)
-    return " ".join(text.split())
-
-
-def unique_subjects(
-    subjects: Sequence[str], labels: Sequence[int], seed: int = 0
+def labeled_texts(
+    texts: Sequence[str], kinds: Sequence[str], names: Sequence[str], seed: int = 0
 ) -> tuple[list[str], list[int]]:
-    """Clean subject lines, keep the first of those that are equal then, and shuffle.
+    """Keep the texts of some kinds, and shuffle.
 
     Args:
-        subjects: Subject lines.
-        labels: The class of each.
+        texts: Texts.
+        kinds: The kind of each.
+        names: The kinds to keep.
         seed: Seed of the order.
 
     Returns:
-        The texts and their labels.
+        The texts, and for each the index of its kind in `names`.
+
+    Raises:
+        ValueError: If one of the kinds does not occur.
     """
-    first: dict[str, tuple[str, int]] = {}
-    for subject, label in zip(subjects, labels, strict=True):
-        text = clean_subject(subject)
-        if text and text.isascii():
-            first.setdefault(text.lower(), (text, label))
-    rows = list(first.values())
-    order = np.random.default_rng(seed).permutation(len(rows))
-    return [rows[index][0] for index in order], [rows[index][1] for index in order]
+    missing = sorted(set(names) - set(kinds))
+    if missing:
+        raise ValueError(f"no text of kind {missing[0]!r}")
+    kept = [index for index, kind in enumerate(kinds) if kind in names]
+    order = np.random.default_rng(seed).permutation(kept).tolist()
+    return [texts[i] for i in order], [list(names).index(kinds[i]) for i in order]
 
 
 def fine_tune(

@@ -1,51 +1,149 @@
-"""Search in two steps: compare whole texts first, then the best of them token by token.
+"""Search in two steps: compare whole texts first, then read the best of them closely.
 
-Source: Khattab and Zaharia, "ColBERT", arXiv 2004.12832, for the late interaction.
+Sources: Nogueira and Cho, "Passage Re-ranking with BERT", arXiv 1901.04085, for the
+cross-encoder; Khattab and Zaharia, "ColBERT", arXiv 2004.12832, for the late interaction.
 Shapes: texts of T tokens with C numbers each, Q queries, N passages.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 
-def title_passages(
-    titles: Sequence[str], bodies: Sequence[str], count: int, words: int = 48
+def word_senses(
+    words: Sequence[str],
+    definitions: Sequence[str],
+    examples: Sequence[str],
+    seed: int = 0,
 ) -> tuple[list[str], list[str]]:
-    """Pair titles with the beginning of their texts, for a test with known answers.
+    """Pair sentences with the entry of a dictionary that explains their word.
 
     Args:
-        titles: A title of each text.
-        bodies: The texts.
-        count: How many pairs to take, the first that fit.
-        words: Words to keep of a text.
+        words: The word of each sense.
+        definitions: What the word means in that sense.
+        examples: A sentence with the word in that sense, or nothing.
+        seed: Seed of the order of the words.
 
     Returns:
-        Titles of four or more words, no two alike, and texts of which no word is lost but
-        the title itself, which is cut out: else there would be nothing to find.
-
-    Raises:
-        ValueError: If fewer pairs fit than wanted.
+        Sentences, and for each its entry, `word: definition`. Only words of two or more
+        senses with a sentence take part; senses of one word stand side by side.
     """
-    found: dict[str, tuple[str, str]] = {}
-    taken = set()
-    for title, body in zip(titles, bodies, strict=True):
-        rest = re.sub(re.escape(title), " ", " ".join(body.split()), flags=re.IGNORECASE)
-        passage = " ".join(rest.split()[:words])
-        whole = len(title.split()) >= 4 and len(passage.split()) >= words // 2
-        if whole and (title + passage).isascii() and passage not in taken:
-            found.setdefault(title.lower(), (title, passage))
-            taken.add(passage)
-    if len(found) < count:
-        raise ValueError(f"{len(found)} pairs fit, wanted {count}")
-    pairs = list(found.values())[:count]
-    return [title for title, _ in pairs], [passage for _, passage in pairs]
+    senses: dict[str, list[int]] = {}
+    for index, (word, example) in enumerate(zip(words, examples, strict=True)):
+        if example:
+            senses.setdefault(word, []).append(index)
+    several = [found for found in senses.values() if len(found) > 1]
+    order = np.random.default_rng(seed).permutation(len(several))
+    kept = [index for number in order for index in several[number]]
+    return [examples[i] for i in kept], [f"{words[i]}: {definitions[i]}" for i in kept]
+
+
+def build_cross_encoder(checkpoint: str, layers: int, seed: int = 0) -> PreTrainedModel:
+    """Turn the first layers of an encoder into a model that scores a pair of texts.
+
+    Args:
+        checkpoint: A folder or an id on the Hub of an encoder.
+        layers: How many of its layers to keep.
+        seed: Seed of the new last layer.
+
+    Returns:
+        A classifier with one output. Its loss takes labels of 1 for pairs that belong
+        together and 0 for others.
+    """
+    torch.manual_seed(seed)
+    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint,
+        num_labels=1,
+        num_hidden_layers=layers,
+        problem_type="multi_label_classification",  # binary cross-entropy
+    )
+    model.base_model.embeddings.requires_grad_(False)
+    return model
+
+
+def ranking_batches(
+    queries: Sequence[str],
+    passages: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    size: int = 8,
+    seed: int = 0,
+) -> Iterator[dict[str, Tensor]]:
+    """Yield each query with its passage, with a neighbor of that and with a random one.
+
+    Args:
+        queries: The queries.
+        passages: The passage of each; neighbors in this list are easily mistaken.
+        tokenizer: A tokenizer that can join pairs.
+        size: Queries a batch, which has three pairs for each.
+        seed: Seed of the order and of the wrong passages.
+
+    Yields:
+        Batches of pairs with `labels` (3 * size, 1).
+    """
+    generator = np.random.default_rng(seed)
+    count = len(queries)
+    while True:
+        order = generator.permutation(count)
+        for start in range(0, count - size + 1, size):
+            part = order[start : start + size]
+            near = part + generator.choice([-1, 1], size)
+            others = generator.integers(1, count, size) + part
+            chosen = np.concatenate([part, near % count, others % count]).tolist()
+            batch = tokenizer(
+                [queries[index] for index in np.tile(part, 3)],
+                [passages[index] for index in chosen],
+                padding=True,
+                truncation=True,
+                max_length=64,
+                return_tensors="pt",
+            )
+            labels = torch.zeros(3 * size, 1)
+            labels[:size] = 1
+            yield {**batch, "labels": labels}
+
+
+def score_pairs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[tuple[str, str]],
+    batch_size: int = 32,
+) -> list[float]:
+    """Let a cross-encoder read each query together with a passage.
+
+    Args:
+        model: A classifier with one output.
+        tokenizer: Its tokenizer.
+        pairs: Queries and passages.
+        batch_size: Pairs of similar length that go through the model at once.
+
+    Returns:
+        The logit of each pair; above 0 means that the two belong together.
+    """
+    order = sorted(range(len(pairs)), key=lambda index: len("".join(pairs[index])))
+    scores = [0.0] * len(pairs)
+    for start in range(0, len(pairs), batch_size):
+        part = order[start : start + batch_size]
+        batch = tokenizer(
+            [pairs[index][0] for index in part],
+            [pairs[index][1] for index in part],
+            padding=True,
+            truncation=True,
+            max_length=64,
+            return_tensors="pt",
+        )
+        with torch.inference_mode():
+            logits = model(**batch).logits[:, 0].tolist()
+        for index, logit in zip(part, logits, strict=True):
+            scores[index] = logit
+    return scores
 
 
 def token_vectors(
@@ -114,65 +212,43 @@ def max_sim(query: Tensor, passage: Tensor) -> float:
     return float(cosines.max(dim=1).values.mean())
 
 
-def rerank(
-    scores: np.ndarray, queries: Sequence[Tensor], passages: Sequence[Tensor], k: int
-) -> np.ndarray:
-    """Score the first `k` passages of each query again, token by token.
+def shortlist(scores: np.ndarray, k: int) -> list[tuple[int, int]]:
+    """List the first `k` passages of each query.
 
     Args:
         scores: Of each passage for each query, by the first step (Q, N).
-        queries: Token vectors of the queries.
-        passages: Token vectors of the passages.
         k: How many passages get a second look.
 
     Returns:
-        New scores (Q, N): the passages looked at come first, the others keep their order.
+        Numbers of query and passage, Q * k pairs, query by query, the best first.
 
     Raises:
         ValueError: If `k` is not between 1 and the number of passages.
     """
     if not 1 <= k <= scores.shape[1]:
         raise ValueError(f"k is {k}, wanted 1 to {scores.shape[1]}")
-    again = scores - 10.0  # below every cosine
-    for row, best in enumerate(np.argsort(-scores, axis=1, kind="stable")[:, :k]):
-        for column in best:
-            again[row, column] = max_sim(queries[row], passages[column])
-    return again
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return [(row, int(column)) for row, columns in enumerate(best) for column in columns]
 
 
-def learn(systems: Sequence[np.ndarray]) -> LogisticRegression:
-    """Learn how much to trust each of several scores, from queries with known answers.
-
-    Args:
-        systems: For each way to score, the scores of each passage for each query (Q, Q);
-            query and passage of the same number belong together.
-
-    Returns:
-        A model that tells from the scores whether a pair belongs together.
-    """
-    features = np.stack(
-        [scores.ravel() for scores in systems], axis=1
-    )  # (Q * Q, systems)
-    return LogisticRegression(C=100, max_iter=2000).fit(features, _same(systems[0]))
-
-
-def _same(scores: np.ndarray) -> np.ndarray:
-    return np.eye(len(scores), dtype=int).ravel()
-
-
-def combine(model: LogisticRegression, systems: Sequence[np.ndarray]) -> np.ndarray:
-    """Score with what `learn` found out.
+def rerank(
+    scores: np.ndarray, listed: Sequence[tuple[int, int]], again: Sequence[float]
+) -> np.ndarray:
+    """Put the passages that were scored again first, in their new order.
 
     Args:
-        model: The result of `learn`.
-        systems: The same ways to score, on other queries (Q, N).
+        scores: Of each passage for each query, by the first step (Q, N).
+        listed: The pairs of `shortlist`.
+        again: A new score for each of these pairs.
 
     Returns:
-        Combined scores (Q, N).
+        New scores (Q, N); the other passages keep their order.
     """
-    features = np.stack([scores.ravel() for scores in systems], axis=1)
-    combined: np.ndarray = model.decision_function(features).reshape(systems[0].shape)
-    return combined
+    low = min(again) - scores.max() - 1
+    merged: np.ndarray = scores + low
+    for (row, column), score in zip(listed, again, strict=True):
+        merged[row, column] = score
+    return merged
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:

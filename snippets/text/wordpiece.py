@@ -32,14 +32,20 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     """
     if vocab_size < 100:
         raise ValueError(f"vocab_size is {vocab_size}, wanted at least 100")
-    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    tokenizer.decoder = WordPieceDecoder()
+    texts = list(texts)
+    # The trainer numbers the pieces of one letter as it meets them, in no fixed order,
+    # and that number breaks ties. So they get their numbers here.
+    learner = _empty(WordPiece(unk_token="[UNK]"))
+    small = (learner.normalizer.normalize_str(text) for text in texts)
+    words = (learner.pre_tokenizer.pre_tokenize_str(text) for text in small)
+    inner = {letter for text in words for word, _ in text for letter in word[1:]}
+    pieces = [f"##{letter}" for letter in sorted(inner)]
     trainer = WordPieceTrainer(
-        vocab_size=vocab_size, special_tokens=SPECIAL, show_progress=False
+        vocab_size=vocab_size, special_tokens=[*SPECIAL, *pieces], show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    learner.train_from_iterator(texts, trainer)
+    tokenizer = _empty(WordPiece(learner.get_vocab(), unk_token="[UNK]"))
+    tokenizer.add_special_tokens(SPECIAL)
     tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -54,3 +60,11 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         mask_token="[MASK]",
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
+
+
+def _empty(model: WordPiece) -> Tokenizer:
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.decoder = WordPieceDecoder()
+    return tokenizer

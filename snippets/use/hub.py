@@ -11,8 +11,7 @@ import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
@@ -60,8 +59,8 @@ def cache_tree(folder: Path) -> list[str]:
     return lines
 
 
-class LocalHub:
-    """One model repository, served on 127.0.0.1 until the end of a `with` block.
+class LocalHub(ThreadingHTTPServer):
+    """One model repository, served on 127.0.0.1 until it is closed.
 
     Args:
         repo_id: Name of the repository, `organization/name`.
@@ -75,58 +74,29 @@ class LocalHub:
         revisions: Mapping[str, Mapping[str, bytes]],
         token: str | None = None,
     ) -> None:
-        self.repo_id = repo_id
+        self.repo_id, self.token = repo_id, token
         self.commits = {name: commit_id(files) for name, files in revisions.items()}
         self.files = dict(zip(self.commits.values(), revisions.values(), strict=True))
-        self.token = token
-        self.requests: list[str] = []
-        """What was asked for so far: method, path and status."""
-        hub = self
+        self.requests: list[str] = []  # method, path and status of each so far
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hub._answer(self)
-
-            def do_HEAD(self) -> None:
-                hub._answer(self)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def server_close(self) -> None:
         """Stop answering."""
-        self._server.shutdown()
-        self._server.server_close()
+        self.shutdown()
+        super().server_close()
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = unquote(urlsplit(request.path).path)
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        status, headers, body = self._find(path, given)
-        self.requests.append(f"{request.command:4} {path} {status}")
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        if request.command == "GET":
-            request.wfile.write(body)
+    def find(self, path: str, token: str) -> tuple[int, dict[str, str], bytes]:
+        """Look up what a path leads to.
 
-    def _find(self, path: str, token: str) -> tuple[int, dict[str, str], bytes]:
+        Args:
+            path: The path of a request.
+            token: The token that came with it, or nothing.
+
+        Returns:
+            Status, headers and body of the answer.
+        """
         api = f"/api/models/{self.repo_id}"
         root = f"/{self.repo_id}/resolve/"
         inside = path == api or path.startswith((f"{api}/", root))
@@ -158,3 +128,25 @@ class LocalHub:
         }
         answer = listing if "/tree/" in path else card
         return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LocalHub
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        status, headers, body = self.server.find(path, token)
+        self.server.requests.append(f"{self.command:4} {path} {status}")
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass

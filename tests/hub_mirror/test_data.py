@@ -14,7 +14,7 @@ COUNTS = {
     "addresses": {"train": 1105, "test": 300},
     "austen": {"train": 2733, "test": 331},
     "fashion-mnist": {"train": 5000, "test": 1000},
-    "messages": {"train": 4000, "test": 1000},
+    "senses": {"train": 6000, "test": 1500},
     "speech": {"test": 10},
     "verses": {"train": 11487, "test": 734},
 }
@@ -101,17 +101,19 @@ def test_speech_is_wave_files_of_16_khz() -> None:
         assert re.fullmatch(r"[a-z ]+", row["text"])
 
 
-def test_messages_are_apart_and_without_addresses() -> None:
-    train, test = read("messages", "train"), read("messages", "test")
-    for rows in (train, test):
-        share = sum(row["label"] for row in rows) / len(rows)
-        assert 0.2 < share < 0.5
-        for row in rows:
-            text = f"{row['subject']} {row['body']}"
-            assert not re.search(r"[^\s\[]@\w|https?:/|\d{7}", text), text
-            assert 20 <= len(row["body"]) <= 300
-    bodies = [
-        {re.sub(r"[\W\d_]+", "", row["body"].casefold()) for row in rows}
-        for rows in (train, test)
-    ]
-    assert not bodies[0] & bodies[1]
+def test_senses_are_apart_and_name_nobody() -> None:
+    train, test = read("senses", "train"), read("senses", "test")
+    for key in ("word", "definition"):
+        assert not {row[key] for row in train} & {row[key] for row in test}
+    definitions = [row["definition"] for row in train + test]
+    assert len(set(definitions)) == len(definitions)
+    for row in train + test:
+        assert 3 <= len(row["definition"].split()) <= 20
+        assert row["part"] in ("noun", "verb")
+        # A name would have a capital letter, and I is no name.
+        inner = [*row["definition"].split(), *row["example"].split()[1:]]
+        assert not any(re.search("[A-Z]", word) for word in inner), row
+        assert re.fullmatch(r"[\x20-\x7e]*", row["definition"] + row["example"])
+        assert row["word"][:-1] in row["example"].lower() or not row["example"]
+    named = sum(bool(row["example"]) for row in train + test)
+    assert named > 2000

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.nn import functional
@@ -34,6 +37,22 @@ def test_the_tokenizer_marks_pairs(tokenizer):
     assert encoded["token_type_ids"][-1] == 1
     with pytest.raises(ValueError, match="vocab_size is 9"):
         train_wordpiece(TEXTS, 9)
+
+
+def test_another_process_learns_the_same_vocabulary():
+    program = (
+        "from snippets.text.wordpiece import train_wordpiece\n"
+        "texts = ['zyx wvu tsr qpo nml kji hgf edc ba', 'abc def ghi jkl mno pqr']\n"
+        "print(sorted(train_wordpiece(texts, 100).get_vocab().items()))"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(printed) == 1
+    assert "'##a'" in printed.pop()
 
 
 def test_blocks_have_one_length_and_both_ends(tokenizer, ids):

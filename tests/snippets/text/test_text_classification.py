@@ -5,12 +5,7 @@ import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hub_mirror import fill
-from snippets.text.classification import (
-    clean_subject,
-    fine_tune,
-    predict,
-    unique_subjects,
-)
+from snippets.text.classification import fine_tune, labeled_texts, predict
 
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 TEXTS = [
@@ -26,23 +21,15 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(fill(tmp_path_factory.mktemp("home"), [HUB_ID])[0].path)
 
 
-@pytest.mark.parametrize(
-    ("subject", "text"),
-    [
-        ("Re: [ILUG] Disk is  full", "Disk is full"),
-        ("[Razor-users] RE: Fwd: help", "help"),
-        ("Return of the king", "Return of the king"),
-    ],
-)
-def test_tags_and_replies_are_removed(subject: str, text: str):
-    assert clean_subject(subject) == text
-
-
-def test_equal_lines_are_kept_once():
-    texts, labels = unique_subjects(
-        ["Hello", "Re: hello", "Bye", "[x]", "ñ"], [1, 0, 0, 1, 1]
-    )
-    assert sorted(zip(texts, labels, strict=True)) == [("Bye", 0), ("Hello", 1)]
+def test_only_the_wanted_kinds_are_kept_and_shuffled():
+    kinds = ["plant", "act", "person", "plant", "person"]
+    texts, labels = labeled_texts(list("abcde"), kinds, ["person", "plant"])
+    assert sorted(zip(texts, labels, strict=True)) == [
+        ("a", 1), ("c", 0), ("d", 1), ("e", 0),
+    ]  # fmt: skip
+    assert labeled_texts(list("abcde"), kinds, ["person", "plant"]) == (texts, labels)
+    with pytest.raises(ValueError, match="no text of kind 'food'"):
+        labeled_texts(list("abcde"), kinds, ["person", "food"])
 
 
 def test_a_few_steps_learn_the_training_lines_and_survive_saving(
