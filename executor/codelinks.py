@@ -132,7 +132,8 @@ def link(content: str, table: Table) -> str:
     """Links the names in the Python blocks of a page.
 
     The blocks of a page are one program: what one imports, the next ones use. The first
-    link to an address takes part in the Tab order; those that repeat it do not.
+    link to an address takes part in the Tab order; those that repeat it do not. What
+    stands in a fold (executor/folds.py) cannot be the first.
 
     Args:
         content: The page's HTML.
@@ -292,10 +293,13 @@ def _insert(code: str, links: dict[tuple[int, int], str], seen: set[str]) -> str
     """Puts links into highlighted code, around whole words of one color."""
     parts = []
     position = 0
+    depth = 0  # of elements, from that of a fold on
     for match in _PIECE.finditer(code):
         piece = match[0]
         if piece.startswith("<"):
             parts.append(piece)
+            if depth or piece.startswith('<span class="fold"'):
+                depth += -1 if piece.startswith("</") else 1
             continue
         if piece.startswith("&"):
             position += len(html.unescape(piece))
@@ -306,7 +310,8 @@ def _insert(code: str, links: dict[tuple[int, int], str], seen: set[str]) -> str
         for (first, last), address in sorted(links.items()):
             if cursor <= first and last <= end:
                 order = ' tabindex="-1"' if address in seen else ""
-                seen.add(address)
+                if not depth:
+                    seen.add(address)
                 parts.append(piece[cursor - position : first - position])
                 parts.append(
                     f'<a class="api" href="{html.escape(address)}"{order}>'

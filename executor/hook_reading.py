@@ -20,7 +20,17 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from executor import claims, codelinks, contents, dates, glossary, publish, sample
+from executor import (
+    claims,
+    codelinks,
+    contents,
+    dates,
+    folds,
+    glossary,
+    highlight,
+    publish,
+    sample,
+)
 from executor.errors import PageError
 from executor.packages import Packages
 from executor.site import FRESHNESS, SOURCES, WEIGHTS, Site, View, is_reference
@@ -107,8 +117,13 @@ def on_page_markdown(
 
 @event_priority(-50)  # after everything else that changes a page
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links code and terms, and says when a page was verified."""
+    """Folds and links code, links terms, and says when a page was verified."""
     uri = page.file.src_uri
+    site: Site = config.extra["site"]
+    view = site.views.get(uri)
+    content = highlight.lighten(content)
+    if view is not None and view.program is not None:
+        content = folds.fold(content, view.program, site.views)
     if not is_reference(uri):
         content = codelinks.link(content, _table)
         if uri not in _LISTS:

@@ -28,7 +28,7 @@ _DOCUMENT = "report.html"
 _DROPPED = (
     ".headerlink, .md-content__button, .figure-dark, .timeline-pick, .timeline-chip,"
     " .footnote-backref, .claims__back, details.mkdocstrings-source, details.info,"
-    " script, style, button, a[download]"
+    " script, style, button:not(.unfold), a[download]"
 )
 # The long lists: what each fact rests on is on the site, a link away.
 _LEFT_OUT = ("report/sources/", "report/freshness/")

@@ -559,7 +559,16 @@ async (patience) => {
       faults.push("diagram with a syntax error");
     }
   }
-  await until(() => all(".arithmatex").every((math) => math.querySelector(".katex")));
+  // Formulas and buttons of code come when they are in sight.
+  const place = window.scrollY;
+  const closed = all("article details:not([open])");
+  for (const box of closed) box.open = true;
+  const seen = (left) => {
+    left[0]?.scrollIntoView({ block: "start", behavior: "instant" });
+    return left.length === 0;
+  };
+  const unset = () => all(".arithmatex").filter((math) => !math.querySelector(".katex"));
+  await until(() => seen(unset()));
   for (const math of all(".arithmatex")) {
     if (!math.querySelector(".katex")) faults.push(`math not set: ${math.textContent}`);
   }
@@ -567,7 +576,9 @@ async (patience) => {
   const uncopied = () => all("article .highlight pre > code").filter(
     (code) => !code.closest(".no-copy")
       && !code.closest(".highlight").querySelector("button[data-md-type=copy]"));
-  await until(() => uncopied().length === 0);
+  await until(() => seen(uncopied()));
+  for (const box of closed) box.open = false;
+  window.scrollTo({ top: place, behavior: "instant" });
   for (const code of uncopied()) {
     faults.push(`code without copy button: ${code.textContent.slice(0, 40)}`);
   }

@@ -87,12 +87,14 @@ def test_buttons_say_what_they_copy(site: Site, address: str, open_tab: Open) ->
     count = len((dependent.get_attribute("data-needs") or "").split())
     words = "1 earlier block" if count == 1 else f"{count} earlier blocks"
 
+    dependent.scroll_into_view_if_needed()  # the button comes when its block is in sight
     expect(button).to_have_accessible_name(f"Copy with what it needs ({words})")
     assert tab.evaluate("window.sameDocument")
     button.focus()
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("status")).to_have_text(f"Copied with {words}")
     first = tab.locator("article .cell:not([data-needs])").first
+    first.scroll_into_view_if_needed()
     expect(first.locator("button[data-md-type=copy]")).to_have_attribute(
         "title", "Copy to clipboard"
     )

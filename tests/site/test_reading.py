@@ -142,3 +142,19 @@ def test_a_term_leads_to_its_meaning_without_scripts(
     tab.wait_for_url(re.compile(r"/glossary/#"))
     entry = tab.locator(f"{tab.url[tab.url.index('#') :]} + p")
     expect(entry).to_have_text(text)
+
+
+def test_what_is_searched_in_loads_when_it_is_wanted(
+    address: str, open_tab: Open
+) -> None:
+    tab, watch = open_tab(address)
+    loaded = []
+    tab.on("request", lambda request: loaded.append(request.url))
+    assert not visit(tab, watch, "vision/vit/")
+    index = f"{address}search/search_index.json"
+    assert index not in loaded
+    with tab.expect_request(index):
+        tab.keyboard.press("/")
+    tab.keyboard.type("attention")
+    expect(tab.locator(".md-search-result__link").first).to_be_visible()
+    assert not watch.take()

@@ -22,11 +22,10 @@
   }
 
   /** Typesets what arithmatex marked: \(inline\) and \[display\]. */
-  async function typeset() {
-    const regions = [...document.querySelectorAll(".arithmatex:not([data-typeset])")];
-    if (!regions.length) return;
+  async function typeset(regions) {
     await Promise.all([load("katex/katex.min.css"), load("katex/katex.min.js")]);
     for (const region of regions) {
+      if (region.dataset.typeset) continue;
       const text = region.textContent.trim();
       const displayMode = !text.startsWith("\\(");
       const source = text.replace(/^\\[[(]/, "").replace(/\\[\])]$/, "");
@@ -35,6 +34,17 @@
       if (region.scrollWidth > region.clientWidth && displayMode) region.tabIndex = 0;
     }
   }
+
+  const untypeset = () => [...document.querySelectorAll(".arithmatex:not([data-typeset])")];
+
+  // Before a formula comes into sight; and all of them when the page is printed.
+  const near = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) typeset(untypeset());
+  }, { rootMargin: "400px 0px" });
+  addEventListener("beforeprint", () => {
+    const left = untypeset();
+    if (left.length) typeset(left);
+  });
 
   /* Material looks for `mermaid` when it meets the first diagram, and takes it from a CDN if
      there is none. This stands in for it and fetches our own copy at that moment. */
@@ -84,6 +94,7 @@
   });
   document$.subscribe(() => {
     name(document);
-    typeset();
+    near.disconnect();
+    for (const region of untypeset()) near.observe(region);
   });
 })();
