@@ -5,7 +5,7 @@ attention", arXiv 2012.12877.
 Shapes: B or N images of C channels and H x W pixels, T = 2 + patches tokens, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,38 +62,36 @@ def distillation_loss(
     Args:
         outputs: What the model returned, with `cls_logits` and `distillation_logits`,
             each (B, K).
-        labels: True classes (B,).
+        labels: True classes (B,), or -100 where nobody knows them.
         teacher_labels: Classes that the teacher names (B,).
 
     Returns:
-        The mean of the two cross-entropies, the hard distillation of the paper.
+        The mean of the two cross-entropies, the hard distillation of the paper. Images
+        without a label count in the second one only.
     """
-    by_label = F.cross_entropy(outputs.cls_logits, labels)
+    errors = F.cross_entropy(outputs.cls_logits, labels, reduction="sum")  # skips -100
+    by_label = errors / (labels >= 0).sum().clamp(min=1)
     by_teacher = F.cross_entropy(outputs.distillation_logits, teacher_labels)
     return (by_label + by_teacher) / 2
 
 
-def distill(
+def lesson_loss(
     model: DeiTForImageClassificationWithTeacher,
     images: torch.Tensor,
     labels: torch.Tensor,
     teacher_labels: torch.Tensor,
-    steps: int,
-    seed: int,
-) -> list[float]:
-    """Train a student on labels and on the answers of a teacher.
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the function that training lowers, from labels and answers of a teacher.
 
     Args:
-        model: The student, changed in place.
+        model: The student, set to learn.
         images: Images (N, C, H, W) from the processor.
-        labels: True classes (N,).
+        labels: True classes (N,), or -100 where nobody knows them.
         teacher_labels: Classes that the teacher names (N,); the labels again to train
             without a teacher.
-        steps: Number of steps of 32 images.
-        seed: Seed of the choice of images.
 
     Returns:
-        The part of the loss that comes from the true labels, for each step.
+        A function from the indices of a batch (B,) to its `distillation_loss`.
 
     Raises:
         ValueError: If there is not one answer of the teacher for each image.
@@ -103,24 +101,10 @@ def distill(
             f"{len(images)} images, {len(labels)} labels and {len(teacher_labels)} "
             "teacher labels, wanted as many of each"
         )
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.1
-    )
-    losses = []
     model.train()
-    for _ in range(steps):
-        batch = torch.randint(len(images), (32,), generator=generator)
-        outputs = model(images[batch])
-        loss = distillation_loss(outputs, labels[batch], teacher_labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(F.cross_entropy(outputs.cls_logits, labels[batch]).item())
-    return losses
+    return lambda batch: distillation_loss(
+        model(images[batch]), labels[batch], teacher_labels[batch]
+    )
 
 
 def paired_interval(

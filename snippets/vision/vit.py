@@ -5,7 +5,7 @@ Units: sizes of images and patches in pixels, accuracy as a share from 0 to 1.
 Shapes: B images of C channels and H x W pixels, N patches, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from transformers import (
 
 IMAGE_SIZE = 28
 PATCH_SIZE = 7
-BATCH_SIZE = 32
 
 
 def build_vit(
@@ -94,59 +93,52 @@ def predict(model: Any, pixel_values: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts)
 
 
-def train(
-    model: Any,
-    train_set: tuple[torch.Tensor, torch.Tensor],
-    test_set: tuple[torch.Tensor, torch.Tensor],
-    epochs: int,
-    learning_rate: float = 1.5e-3,
-    strength: float = 0.05,
-    seed: int = 0,
-) -> list[dict[str, float]]:
-    """Train on warped images with AdamW and a learning rate that rises, then falls.
+def score(model: Any, test_set: tuple[torch.Tensor, torch.Tensor]) -> float:
+    """Give the share of images that the model names right.
 
     Args:
-        model: An image classifier of transformers, changed in place.
-        train_set: Images (B, C, H, W) from the processor and labels (B,) to learn from.
-        test_set: The same, held out: scored after each epoch, never learned from.
-        epochs: Passes over the training images.
-        learning_rate: The highest one.
-        strength: Of the warps, see `warp`.
-        seed: Seed of the order of the images and of the warps.
+        model: An image classifier of transformers.
+        test_set: Images (B, C, H, W) from the processor and labels (B,).
 
     Returns:
-        For each epoch its mean training `loss` and its held-out `accuracy`.
+        The accuracy.
     """
+    answers = predict(model, test_set[0]).argmax(dim=-1)  # (B,)
+    return (answers == test_set[1]).double().mean().item()
+
+
+def image_loss(
+    model: Any,
+    train_set: tuple[torch.Tensor, torch.Tensor],
+    strength: float,
+    mirror: bool = False,
+    seed: int = 0,
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the function that a training loop lowers: how wrong the model is on a batch.
+
+    Args:
+        model: An image classifier of transformers, set to learn.
+        train_set: Images (N, C, H, W) from the processor and labels (N,).
+        strength: Of the warps, see `warp`.
+        mirror: Swap left and right of half the images.
+        seed: Seed of the warps and mirrors.
+
+    Returns:
+        A function from the indices of a batch (B,) to its mean cross-entropy.
+    """
+    model.train()
     generator = torch.Generator().manual_seed(seed)
     pixel_values, labels = train_set
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=learning_rate,
-        total_steps=epochs * len(labels.split(BATCH_SIZE)),
-        pct_start=0.1,
-    )
-    history = []
-    for _ in range(epochs):
-        model.train()
-        losses = []
-        for batch in torch.randperm(len(labels), generator=generator).split(BATCH_SIZE):
-            images = warp(pixel_values[batch], strength, generator)  # (B, C, H, W)
-            loss = F.cross_entropy(model(images).logits, labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-        correct = predict(model, test_set[0]).argmax(dim=-1) == test_set[1]  # (B,)
-        history.append(
-            {
-                "loss": sum(losses) / len(losses),
-                "accuracy": correct.double().mean().item(),
-            }
-        )
-    return history
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        images = pixel_values[batch]  # (B, C, H, W)
+        if mirror:
+            swapped = torch.rand(len(batch), 1, 1, 1, generator=generator) < 0.5
+            images = torch.where(swapped, images.flip(-1), images)
+        images = warp(images, strength, generator)
+        return F.cross_entropy(model(images).logits, labels[batch])
+
+    return loss_of
 
 
 def class_attention(

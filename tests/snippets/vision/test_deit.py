@@ -6,11 +6,12 @@ from transformers import AutoModelForImageClassification, set_seed
 from snippets.vision.data import load_digit_images
 from snippets.vision.deit import (
     build_deit,
-    distill,
     distillation_loss,
+    lesson_loss,
     paired_interval,
     token_attention,
 )
+from snippets.vision.optimize import minimize
 
 DIGITS = "0123456789"
 
@@ -59,6 +60,29 @@ def test_the_loss_is_the_mean_of_both_heads():
     )
 
 
+def test_images_without_a_label_count_for_the_teacher_only():
+    model = small_student().eval()
+    labels, teacher_labels = torch.tensor([1, -100, -100]), torch.tensor([1, 5, 3])
+    outputs = model(torch.randn(3, 3, 8, 8))
+    first = F.cross_entropy(outputs.cls_logits[:1], labels[:1])
+    second = F.cross_entropy(outputs.distillation_logits, teacher_labels)
+    loss = distillation_loss(outputs, labels, teacher_labels)
+    torch.testing.assert_close(loss, (first + second) / 2)
+    nobody = distillation_loss(outputs, torch.full((3,), -100), teacher_labels)
+    torch.testing.assert_close(nobody, second / 2)
+
+
+def distill(model, images, labels, second, steps, seed=0, batch_size=32):
+    return minimize(
+        lesson_loss(model, images, labels, second),
+        [{"params": list(model.parameters()), "lr": 2e-3}],
+        len(images),
+        steps,
+        batch_size,
+        seed=seed,
+    )
+
+
 def test_the_three_zero_embeddings_of_the_library_are_replaced():
     embeddings = small_student().deit.embeddings
     for weight in (
@@ -78,11 +102,22 @@ def test_a_good_teacher_mends_wrong_labels(splits):
     scores = []
     for second in (labels, noisy):  # a teacher who knows, and none
         model = small_student()
-        losses = distill(model, images, noisy, second, steps=160, seed=0)
-        assert len(losses) == 160
+        distill(model, images, noisy, second, steps=160)
         scores.append(accuracy(model, test_set))
     assert scores[0] > scores[1] + 0.03
     assert scores[1] > 0.2
+
+
+def test_a_teacher_makes_images_without_labels_useful(splits):
+    (images, labels), test_set = splits
+    known = labels.clone()
+    known[60:] = -100
+    scores = []
+    for part, second in ((slice(None), labels), (slice(60), known)):
+        model = small_student()
+        distill(model, images[part], known[part], second[part], steps=160)
+        scores.append(accuracy(model, test_set))
+    assert scores[0] > scores[1] + 0.1
 
 
 def test_the_same_seed_gives_the_same_losses(splits):
@@ -98,7 +133,7 @@ def test_answers_of_the_teacher_for_other_images_are_refused(splits):
     (images, labels), _ = splits
     message = "4 images, 4 labels and 3 teacher labels, wanted as many of each"
     with pytest.raises(ValueError, match=message):
-        distill(small_student(), images[:4], labels[:4], labels[:3], steps=1, seed=0)
+        lesson_loss(small_student(), images[:4], labels[:4], labels[:3])
 
 
 def test_the_interval_of_pairs_ignores_what_the_pairs_share():
