@@ -80,15 +80,25 @@ print(f"{model.num_parameters():,} parameters")
 print(f"{patches_right:.1%} of the last training patches were named right")
 
 # %% [markdown]
-# Then it learns to answer.
+# Then it learns to answer, for {{ first }} steps only the hardest kind of question. This order,
+# a *curriculum*, matters more than anything else that we tried: with all questions mixed from
+# the start, the model learned to count, and naming the digit of a cell stayed little better
+# than a guess.
 
 # %%
 #| record:
 #|   steps: len(losses)
+#|   first: lessons[0][1]
 from snippets.vision.vilt import predict, train
 
 labels = torch.tensor([ANSWERS.index(question.answer) for question in questions])
-losses = train(model, inputs, labels, steps=1000)
+kinds = np.array([question.kind for question in questions])
+lessons = [  # questions, steps
+    (np.flatnonzero(kinds == "place"), 400),
+    (np.flatnonzero(kinds != "count"), 500),
+    (np.arange(len(kinds)), 400),
+]
+losses = train(model, inputs, labels, lessons)
 print(f"{len(losses)} steps, loss of the last ones {np.mean(losses[-20:]):.2f}")
 
 # %% [markdown]
@@ -120,15 +130,16 @@ table = pd.DataFrame(
         "most frequent": blind_right.groupby(asked["kind"]).mean(),
     }
 )
-assert right.mean() > blind_right.mean() + 0.2
+assert right.mean() > blind_right.mean() + 0.4
 table.round(3)
 
 # %% [markdown]
 # Over {{ test_questions | thousands }} questions we measured {{ accuracy | percent }} against
-# {{ baseline | percent }} without the image. The kinds differ: counting gets
-# {{ count | percent }}, the search for a digit {{ exists | percent }}, and naming the digit of
-# a cell {{ place | percent }}. The last needs two steps, to find the cell and to read it, and
-# is learned last.
+# {{ baseline | percent }} without the image; the build of this page fails if the gain is less
+# than 40 points. Counting gets {{ count | percent }}, the search for a digit
+# {{ exists | percent }}, and naming the digit of a cell, which needs two steps, to find the
+# cell and to read it, {{ place | percent }}. The lessons and their lengths were chosen on a
+# sixth of the training images.
 #
 # ## How it works
 #
@@ -195,15 +206,19 @@ plt.show()
 
 # %%
 #| alt: >
-#|   A line chart of the training loss over the steps, with a fall at the start, a slower part
-#|   and a second fall.
+#|   A line chart of the training loss over the steps. It falls steeply within the first
+#|   lesson, and jumps up and falls again when a lesson brings new questions.
 figure, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
 blocks = np.array(losses).reshape(-1, 20).mean(axis=1)
 axes.plot(np.arange(1, len(blocks) + 1) * 20, blocks)
 axes.set(xlabel="step", ylabel="cross-entropy", title="Training loss", ylim=(0, None))
+for start in np.cumsum([steps for _, steps in lessons])[:-1]:
+    axes.axvline(start, color="C8", linestyle=":")
 plt.show()
 
 # %% [markdown]
+# Dotted lines mark where a new lesson begins.
+#
 # ## See which cell it looks at
 #
 # The answer comes from `[CLS]`, but it need not look at the image itself: the name of the cell
@@ -360,10 +375,10 @@ print("same scores:", torch.allclose(usual, in_order, atol=1e-3))
 
 # %% [markdown]
 #
-# **It never gets beyond counting.** That is where our model stayed without the first lesson on
-# single cells: it summed up the ink and guessed the rest. In transformers the position
-# embeddings of the patches start at zero; `build_vilt` gives them a start. A large ViLT begins
-# with trained weights and needs none of this.
+# **It never gets beyond counting.** That is where our model stayed without the lesson on single
+# cells, and with all questions at once: it summed up the ink and guessed the rest. In
+# transformers the position embeddings of the patches start at zero; `build_vilt` gives them a
+# start. A large ViLT begins with trained weights and needs none of this.
 #
 # ## Where to go next
 #

@@ -281,19 +281,19 @@ def train(
     model: ViltForQuestionAnswering,
     inputs: BatchFeature,
     answers: torch.Tensor,
-    steps: int,
-    batch_size: int = 96,
+    lessons: Sequence[tuple[np.ndarray, int]],
+    batch_size: int = 64,
     learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> list[float]:
-    """Train with AdamW and a learning rate that rises, then falls.
+    """Train with AdamW and a learning rate that rises, then falls, one lesson at a time.
 
     Args:
         model: The model, changed in place.
         inputs: What `encode` returns.
         answers: Index of the right answer to each question (B,).
-        steps: Batches to learn from.
-        batch_size: Questions in a batch, drawn at random.
+        lessons: For each lesson the numbers of its questions, and how many steps it has.
+        batch_size: Questions in a batch, drawn at random from those of the lesson.
         learning_rate: Its largest value.
         seed: Seed of the order of the questions.
 
@@ -303,19 +303,26 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.1
+        optimizer,
+        max_lr=learning_rate,
+        total_steps=sum(steps for _, steps in lessons),
+        pct_start=0.1,
+        anneal_strategy="linear",  # the last lesson needs some of it, too
+        cycle_momentum=False,
     )
     losses = []
     model.train()
-    for _ in range(steps):
-        batch = torch.randint(len(answers), (batch_size,), generator=generator)
-        loss = F.cross_entropy(run(model, inputs, batch).logits, answers[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
+    for numbers, steps in lessons:
+        rows = torch.as_tensor(numbers)
+        for _ in range(steps):
+            batch = rows[torch.randint(len(rows), (batch_size,), generator=generator)]
+            loss = F.cross_entropy(run(model, inputs, batch).logits, answers[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
     return losses
 
 

@@ -225,12 +225,25 @@ def test_a_short_training_counts_better_than_a_blind_answer(processor):
     asked, held, answers = data(100, 1, "tune")
     set_seed(0)
     model = build_vilt(len(processor.tokenizer))
-    train(model, inputs, labels, steps=120)
+    train(model, inputs, labels, [(np.arange(len(questions)), 120)], batch_size=96)
     right = (predict(model, held).argmax(dim=-1) == answers).double().mean().item()
     blind = np.mean(
         [a == q.answer for a, q in zip(majority(questions, asked), asked, strict=True)]
     )
     assert right > blind + 0.2
+
+
+def test_a_lesson_has_its_questions_and_no_others(processor, scenes, inputs):
+    questions = ask([scene.digits for scene in scenes], seed=0)
+    labels = torch.tensor([ANSWERS.index(question.answer) for question in questions])
+    counts = np.flatnonzero([question.kind == "count" for question in questions])
+    others = np.setdiff1d(np.arange(len(questions)), counts)
+    set_seed(0)
+    model = build_vilt(len(processor.tokenizer))
+    losses = train(model, inputs, labels, [(counts, 30), (others, 1)], batch_size=16)
+
+    assert len(losses) == 31
+    assert losses[-1] > losses[-2] + 0.5  # new questions are hard
 
 
 def test_a_saved_model_and_processor_reload(model, processor, inputs, tmp_path: Path):
