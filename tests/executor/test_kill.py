@@ -50,7 +50,8 @@ def test_a_kill_at_any_moment_leaves_a_cache_that_is_right(
     for number, page in enumerate(pages):
         site.page(
             f"{page}.py",
-            f"#| record:\n#|   n: {number}\nfor n in range(999):\n    print(n, {page!r})",
+            f"#| record:\n#|   n: {number}\nimport time\n\n"
+            f"time.sleep({number / 5})\nfor n in range(999):\n    print(n, {page!r})",
         )
     site.executor("run")
     right = cached(site)

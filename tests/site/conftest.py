@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from site_checks import OPEN_SHADOWS, ROOT, Open, Site, Watch, serve
 
-PATIENCE = 20_000  # milliseconds, for machines with much else to do
+PATIENCE = 60_000  # milliseconds, for machines with much else to do
 expect.set_options(timeout=PATIENCE)
 
 

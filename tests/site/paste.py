@@ -21,7 +21,7 @@ from hub_mirror.manifest import models
 
 RUNNER = Path(__file__).with_name("paste_runner.py")
 CACHE = ROOT / ".cache" / "paste"
-LIMIT = 180
+LIMIT = 600
 """Seconds that one block may take, on a machine that does other things too."""
 
 

@@ -541,6 +541,9 @@ async (patience) => {
     }
     return ready();
   };
+  // The scripts come late, and name the search last.
+  const unnamed = () => document.querySelector("[role=dialog].md-search:not([aria-label])");
+  if (await until(() => !unnamed()) === false) faults.push("the scripts did not run");
   for (const image of document.images) image.loading = "eager";
   await until(() => all("img").every((image) => image.complete));
   for (const image of document.images) {

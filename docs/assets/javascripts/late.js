@@ -1,0 +1,42 @@
+/* The theme's script takes the thread for a while and gives a reader nothing to read, so all
+   scripts start after the page is painted. The theme would also load half a megabyte to search
+   in; that waits until someone turns to the search. */
+(() => {
+  const { open, send } = XMLHttpRequest.prototype;
+  const waiting = [];
+  let wanted = /[?&][hq]=/.test(location.search);
+  function want() {
+    wanted = true;
+    for (const request of waiting.splice(0)) send.call(request);
+  }
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    this.index = String(url).endsWith("search/search_index.json");
+    open.call(this, method, url, ...rest);
+  };
+  XMLHttpRequest.prototype.send = function (body) {
+    if (this.index && !wanted) waiting.push(this);
+    else send.call(this, body);
+  };
+  for (const event of ["pointerover", "pointerdown", "focusin"]) {
+    document.addEventListener(event, ({ target }) => {
+      if (target.closest?.(".md-search, [for=__search]")) want();
+    });
+  }
+  document.addEventListener("keydown", want);
+
+  function start() {
+    let real;
+    for (const script of document.querySelectorAll("script[type=late]")) {
+      real = document.createElement("script");
+      real.async = false;
+      real.src = script.src;
+      script.replaceWith(real);
+    }
+    // For this event the theme's script waits, in a task of its own.
+    real.onload = () => document.dispatchEvent(new Event("DOMContentLoaded"));
+  }
+  document.addEventListener("DOMContentLoaded", () => {
+    if (document.hidden) start();
+    else requestAnimationFrame(() => setTimeout(start));
+  }, { once: true });
+})();
