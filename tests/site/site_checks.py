@@ -60,10 +60,11 @@ class Page:
 
     @property
     def code(self) -> list[str]:
-        """The code blocks as they are in the file."""
+        """The code blocks that can be copied, as they are in the file."""
         return [
             block.get_text().rstrip("\n")
-            for block in self.soup.select("article .highlight:not(.no-copy) pre > code")
+            for block in self.soup.select("article .highlight pre > code")
+            if not block.find_parent(class_="no-copy")
         ]
 
     @property
@@ -542,8 +543,9 @@ async (patience) => {
     return ready();
   };
   // The scripts come late, and name the search last.
-  const unnamed = () => document.querySelector("[role=dialog].md-search:not([aria-label])");
-  if (await until(() => !unnamed()) === false) faults.push("the scripts did not run");
+  const unnamed = () => document.querySelector(
+    ".md-search[role=dialog]:not([aria-label])");
+  if (!await until(() => !unnamed())) faults.push("the scripts did not run");
   for (const image of document.images) image.loading = "eager";
   await until(() => all("img").every((image) => image.complete));
   for (const image of document.images) {
