@@ -6,6 +6,7 @@ import ast
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from executor.assemble import Program, syntax_of
@@ -67,6 +68,7 @@ def facts_of(program: Program, entry: Entry) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=8192)
 def lines_of(source: str) -> int:
     """Counts lines of code: neither blank lines, nor comments, nor docstrings."""
     tree = syntax_of(source)

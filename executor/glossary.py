@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,12 @@ def load(path: Path) -> Glossary:
         GlossaryError: If an entry lacks a field, names an unknown term, or shares a
             spelling or an anchor with another one.
     """
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return _load(path, path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, text: str) -> Glossary:
+    data = yaml.safe_load(text)
     if not isinstance(data, list):
         raise GlossaryError(f"{path.name} must be a list of terms")
     terms = [_term(path, entry) for entry in data]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import zmq
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets.config import Config
@@ -48,6 +49,16 @@ def can_fork() -> bool:
     return sys.platform == "linux" and hasattr(os, "pidfd_open")
 
 
+class _Client(AsyncKernelClient):
+    """A client without a heartbeat, which is a thread of its own and takes time to end.
+
+    A kernel that died is noticed as a process that ended.
+    """
+
+    def start_channels(self, *args: Any, **kwargs: Any) -> None:
+        super().start_channels(*args, **kwargs | {"hb": False})
+
+
 def _manager(connection_file: Path) -> AsyncKernelManager:
     # IPC keeps the kernel off the network and starts quicker than TCP.
     config = Config({"KernelManager": {"transport_encryption": "disabled"}})
@@ -56,6 +67,7 @@ def _manager(connection_file: Path) -> AsyncKernelManager:
         transport="ipc",
         connection_file=str(connection_file),
         config=config,
+        client_factory=_Client,
     )
     # The client calls before the kernel listens; by default it calls again after 100 ms.
     manager.context.setsockopt(zmq.RECONNECT_IVL, 5)

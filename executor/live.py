@@ -16,7 +16,7 @@ from typing import Any
 from mkdocs.commands import serve
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.structure.files import Files
+from mkdocs.structure.files import File, Files, get_files
 from watchdog.events import (
     FileClosedEvent,
     FileCreatedEvent,
@@ -27,7 +27,6 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from executor import costs
 from executor.cache import Entry
 from executor.errors import NotRunError, PageError
 from executor.project import Project, State
@@ -38,6 +37,24 @@ log = logging.getLogger("mkdocs.executor")
 
 # How long a rebuild waits for pages that may be done at once, in seconds.
 _GRACE = 0.7
+# Stands in the place of each page until the site is built for the first time.
+_PROMISE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>The site is being built</title>
+</head>
+<body style="font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 20vh auto;
+             padding: 0 1rem">
+<h1>The site is being built</h1>
+<p role="status">This page comes by itself as soon as it is there. The first build after a
+start takes the longest; after an edit, only what has changed is built.</p>
+</body>
+</html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +77,8 @@ class Live:
         self._files: dict[Path, int] = {}
         self._shown: dict[str, str] = {}  # what the last good build showed
         self._building: dict[str, str] = {}
-        self._folders: list[Path] = []
         self._quick = False
+        self._first = True
         _Patched(self).install()
 
     def views(self, project: Project) -> dict[str, View]:
@@ -156,22 +173,18 @@ class Live:
 
     def attach(self, server: LiveReloadServer, config: MkDocsConfig) -> None:
         """Takes over watching the content, since MkDocs looks only every half second."""
-        root = Path(config.config_file_path).parent
-        self._folders = [root / name for name in ("docs", "snippets", "data")]
-        self._folders = [folder for folder in self._folders if folder.is_dir()]
         self._server = server
         server.unwatch(config.docs_dir)
-        config.watch[:] = [
-            path for path in config.watch if Path(path).resolve() not in self._folders
-        ]
+        folders = {Path(path).resolve() for path in (config.docs_dir, *config.watch)}
+        config.watch.clear()
         self._observer = Observer()
-        for folder in self._folders:
-            self._observer.schedule(_Handler(self.rebuild), str(folder), recursive=True)
+        for folder in sorted(folders):
+            if folder.is_dir():
+                self._observer.schedule(
+                    _Handler(self.rebuild), str(folder), recursive=True
+                )
         self._observer.start()
-        # Only now, so that nothing keeps the first build from the processor.
-        self._update()
-        if _snapshot(root) != self._files:
-            self.rebuild()
+        self.rebuild()
 
     def rebuild(self) -> None:
         """Asks the server to build again, and to reload the browsers."""
@@ -195,15 +208,26 @@ class Live:
         self, original: Callable[..., None], config: MkDocsConfig, **kwargs: Any
     ) -> None:
         """Builds the whole site, or only what changed where that is enough."""
+        server = self._server
+        if server is None:  # it starts when this returns; the site is built beside it
+            _promise(config)
+            return
         root = Path(config.config_file_path).parent
         before, files = self._files, _snapshot(root)
-        self._quick = self._server is not None and _only_content(root, before, files)
+        self._quick = _only_content(root, before, files)
         # A warning must not keep an author from seeing the page, and a part of the site
         # cannot know all links.
         config.strict = False
         if not self._quick:
             self._files = {}  # if this fails, the next build is not quick either
-            original(config, **kwargs)
+            if self._first:
+                # Who asks meanwhile gets what `_promise` wrote; the server would wait.
+                server._wanted_epoch = server._visible_epoch
+                self._build_dirty(original, config, kwargs)
+                server._wanted_epoch = server._visible_epoch + 1
+                self._first = False
+            else:
+                original(config, **kwargs)
             self._files, self._shown = files, self._building
             return
         self._files = files
@@ -211,29 +235,32 @@ class Live:
         config.plugins["mkdocs-jupyter"].config["cache"] = False
         index = Path(config.site_dir, "search", "search_index.json")
         text = index.read_bytes() if index.exists() else None
-        quiet = logging.getLogger("mkdocs.commands.build")
-        quiet.addFilter(_no_dirty_warning)
-        try:
-            original(config, **{**kwargs, "dirty": True})
-        finally:
-            quiet.removeFilter(_no_dirty_warning)
+        self._build_dirty(original, config, kwargs)
         if text is not None:
             index.write_bytes(text)
         self._shown = self._building
 
+    def _build_dirty(
+        self, original: Callable[..., None], config: MkDocsConfig, options: dict[str, Any]
+    ) -> None:
+        """Has MkDocs keep what is there and write what `mark_changed` tells it to."""
+        quiet = logging.getLogger("mkdocs.commands.build")
+        quiet.addFilter(_no_dirty_warning)
+        try:
+            original(config, **{**options, "dirty": True})
+        finally:
+            quiet.removeFilter(_no_dirty_warning)
+
     def mark_changed(self, files: Files, site: Site) -> None:
-        """In a quick build, tells MkDocs which pages to write."""
-        self._building = site.shown
-        if not self._quick:
-            return
+        """Tells MkDocs which pages to write in a build that keeps what is there."""
+        self._building = {**site.shown}
         for file in files:
             uri = file.src_uri
-            if uri in site.shown:
-                changed = site.shown[uri] != self._shown.get(uri)
-            elif file.is_documentation_page():
-                changed = _modified(file)
-            else:
-                continue
+            if uri not in site.shown:
+                if not file.is_documentation_page():
+                    continue
+                self._building[uri] = _prose(file, site)
+            changed = not self._quick or self._building[uri] != self._shown.get(uri)
             setattr(file, "is_modified", partial(bool, changed))  # noqa: B010
 
 
@@ -308,17 +335,25 @@ def _only_content(root: Path, before: dict[Path, int], after: dict[Path, int]) -
     )
 
 
-def _modified(file: Any) -> bool:
-    """Tells whether a page of prose is newer than what was built, or shows values."""
+def _promise(config: MkDocsConfig) -> None:
+    """Writes a page that says to wait, and reloads, in the place of each one."""
+    for file in get_files(config):
+        if file.is_documentation_page():
+            path = Path(file.abs_dest_path)
+        elif file.src_uri.endswith(".py"):
+            path = Path(config.site_dir, file.src_uri.removesuffix(".py"), "index.html")
+        else:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_PROMISE, encoding="utf-8")
+
+
+def _prose(file: File, site: Site) -> str:
+    """Returns what a page of prose is made of, with the values that it shows."""
     text = file.content_string
-    if file.generated_by is not None or "{{" in text or costs.MARKER in text:
-        return True
-    return bool(Path(file.abs_src_path).stat().st_mtime > _built(file))
-
-
-def _built(file: Any) -> float:
-    path = Path(file.abs_dest_path)
-    return path.stat().st_mtime if path.exists() else 0.0
+    with contextlib.suppress(PageError):  # shown on the page itself
+        text = site.prose(text, file.src_uri, "")
+    return text
 
 
 def _no_dirty_warning(record: logging.LogRecord) -> bool:

@@ -33,6 +33,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from executor.assemble import Program, syntax_of
@@ -140,8 +141,13 @@ def needs_of(sources: Sequence[str]) -> list[tuple[int, ...]]:
     Args:
         sources: The code cells of a page, in order.
     """
+    return list(_needs_of(tuple(sources)))
+
+
+@lru_cache(maxsize=1024)
+def _needs_of(sources: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
     page = _Page()
-    return [page.add(syntax_of(source).body) for source in sources]
+    return tuple(page.add(syntax_of(source).body) for source in sources)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -202,6 +203,20 @@ def mentioned(source: str, names: Iterable[str]) -> list[str]:
     Code that has only the folder around them, as in ``f"checkpoints/{name}"``, may mean
     any of them.
     """
+    found = []
+    for name in names:
+        whole = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
+        around = posixpath.dirname(name)
+        if any(
+            whole.search(text) or (around and text.rstrip("/") == around)
+            for text in _texts(source)
+        ):
+            found.append(name)
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _texts(source: str) -> tuple[str, ...]:
     tree = syntax_of(source)
     docstrings = {
         id(node.body[0].value)
@@ -212,23 +227,13 @@ def mentioned(source: str, names: Iterable[str]) -> list[str]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    texts = [
+    return tuple(
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and id(node) not in docstrings
-    ]
-    found = []
-    for name in names:
-        whole = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w-])")
-        around = posixpath.dirname(name)
-        if any(
-            whole.search(text) or (around and text.rstrip("/") == around)
-            for text in texts
-        ):
-            found.append(name)
-    return found
+    )
 
 
 def fetch_code(names: Sequence[str], site_url: str) -> str:

@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from packaging.markers import Marker
@@ -79,14 +79,19 @@ def imported_modules(program: Program) -> list[str]:
 
     Imports inside functions and other blocks count as well.
     """
-    names = set()
-    for cell in program.code:
-        for node in ast.walk(syntax_of(cell.source)):
-            if isinstance(node, ast.Import):
-                names |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.split(".")[0])
+    names = {name for cell in program.code for name in _imported(cell.source)}
     return sorted(names - sys.stdlib_module_names)
+
+
+@lru_cache(maxsize=8192)
+def _imported(source: str) -> frozenset[str]:
+    names = set()
+    for node in ast.walk(syntax_of(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return frozenset(names)
 
 
 def installed_versions(program: Program) -> dict[str, str]:

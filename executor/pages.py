@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -116,6 +117,11 @@ def read_page(root: Path, path: Path) -> Page:
     place = path.relative_to(root).as_posix()
     uri = path.relative_to(root / "docs").as_posix()
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    return _parse(place, uri, text)
+
+
+@lru_cache(maxsize=1024)
+def _parse(place: str, uri: str, text: str) -> Page:
     notebook = jupytext.reads(text, fmt="py:percent")
     lines = text.split("\n")
     for number, written in enumerate(lines, 1):

@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from executor.assemble import Program
@@ -195,11 +196,16 @@ def _documented(path: Path) -> set[str]:
     """Returns the functions and classes of a module that its reference page lists."""
     return {
         node.name
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in _parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and not node.name.startswith("_")
         and ast.get_docstring(node)
     }
+
+
+@lru_cache(maxsize=1024)
+def _parse(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def title_of(program: Program) -> str:
@@ -214,5 +220,5 @@ def title_of(program: Program) -> str:
 
 
 def _summary(path: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    docstring = ast.get_docstring(_parse(path.read_text(encoding="utf-8"))) or ""
     return " ".join(docstring.split("\n\n")[0].split()).replace("|", "\\|")

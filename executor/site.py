@@ -59,6 +59,18 @@ class View:
     error: PageError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """What becomes of a page: the notebook as JSON, and by uri the files beside it."""
+
+    notebook: str
+    beside: dict[str, bytes | str]
+
+
+# By root and page: a digest of what it was made of, and what came of that.
+_rendered: dict[tuple[Path, str], tuple[str, _Rendered]] = {}
+
+
 class Site:
     """The pages of one build, by source path below docs/.
 
@@ -69,6 +81,7 @@ class Site:
             serve``, or fails the build.
 
     Attributes:
+        pins: The locked version of each package.
         shown: For each page that is not plain prose, and for each zip, a digest of what
             it is made of.
     """
@@ -79,6 +92,7 @@ class Site:
         self.project = project
         self.views = views
         self.tolerant = tolerant
+        self.pins = Packages(project.root / "constraints.txt").pins
         self.ledger = claims.load(project.root / "data" / "claims")
         self.shown: dict[str, str] = {}
         records: dict[str, dict[str, Any]] = {}
@@ -149,14 +163,15 @@ class Site:
                 publish.RUNNING,
                 site_url=config.site_url or "",
             )
-            self._add_notebook(files, config, uri, notebook)
+            self._add_unexecuted(files, config, uri, notebook)
         else:
             self._add_executed(files, config, view.program, view.entry)
 
     def _add_executed(
         self, files: Files, config: MkDocsConfig, program: Program, entry: Entry
     ) -> None:
-        folder = program.page.uri.removesuffix(".py")
+        uri = program.page.uri
+        folder = uri.removesuffix(".py")
         stem = folder.rpartition("/")[2]
         source = None
         if config.repo_url and config.edit_uri:
@@ -169,17 +184,10 @@ class Site:
         )
         functions = functions_of(self.project.root, program)
         about = publish.about_page(entry, self.offers.rows(program, entry))
-        notebook = publish.site_notebook(
-            program,
-            entry,
-            self.values,
-            functions + about,
-            tools,
-            self.offers.site_url,
-        )
-        figures = self._add_notebook(files, config, program.page.uri, notebook)
-        pins = Packages(self.project.root / "constraints.txt").pins
-        pins = {name: pins[name] for name in entry.provenance["packages"] if name in pins}
+        locked = self.pins
+        pins = {
+            name: locked[name] for name in entry.provenance["packages"] if name in locked
+        }
         note = publish.note_for_download(
             program,
             entry,
@@ -191,19 +199,47 @@ class Site:
             self.values, self.ledger, program.page.uri, config.site_url or ""
         )
         fetch = self.offers.fetch_for(program)
-        beside: dict[str, bytes | str] = {
-            f"{stem}.ipynb": publish.download_notebook(
-                program, entry, portable, note, fetch
-            ),
-            f"{stem}.py": publish.download_script(program, portable, note, fetch),
-            **figures,
-        }
-        for name, content in beside.items():
-            files.append(File.generated(config, f"{folder}/{name}", content=content))
-        if colab:
-            path = f"{publish.COLAB}/{folder}.ipynb"
-            text = publish.colab_notebook(program, entry, portable, note, pins, fetch)
-            files.append(File.generated(config, path, content=text))
+
+        def make() -> _Rendered:
+            notebook = publish.site_notebook(
+                program,
+                entry,
+                self.values,
+                functions + about,
+                tools,
+                self.offers.site_url,
+            )
+            notebook, figures = render.prepare(notebook, stem)
+            beside: dict[str, bytes | str] = {
+                f"{folder}/{stem}.ipynb": publish.download_notebook(
+                    program, entry, portable, note, fetch
+                ),
+                f"{folder}/{stem}.py": publish.download_script(
+                    program, portable, note, fetch
+                ),
+                **{f"{folder}/{name}": content for name, content in figures.items()},
+            }
+            if colab:
+                beside[f"{publish.COLAB}/{folder}.ipynb"] = publish.colab_notebook(
+                    program, entry, portable, note, pins, fetch
+                )
+            return _Rendered(nbformat.writes(notebook), beside)
+
+        prose = [
+            values.fill(cell.source, program.page.path, cell.cell.line, program.page.id)
+            for values in (self.values, portable)
+            for cell in program.cells
+            if cell.cell.kind == "markdown"
+        ]
+        code = [(cell.source, cell.cell.line, cell.cell.alt) for cell in program.code]
+        made_of = (prose, code, program.page.meta, entry.key, about, functions, tools)
+        state = _digest(repr((*made_of, note, fetch, pins, colab, self.offers.site_url)))
+        known = _rendered.get((self.project.root, uri))
+        if known is None or known[0] != state:
+            known = _rendered[self.project.root, uri] = state, make()
+        self._add_notebook(files, config, uri, known[1].notebook)
+        for path, content in known[1].beside.items():
+            files.append(File.generated(config, path, content=content))
 
     def _add_failed(
         self,
@@ -219,41 +255,45 @@ class Site:
             values = _Lenient(self.values)
             try:
                 notebook = publish.site_notebook(program, None, values, block)
-                self._add_notebook(files, config, uri, notebook)
+                self._add_unexecuted(files, config, uri, notebook)
             except PageError:
                 pass  # what follows shows the error alone
             else:
                 return
         cell = nbformat.v4.new_markdown_cell(f"# {uri}\n\n{block}", id="cell-1")
         notebook = nbformat.v4.new_notebook(cells=[cell])
-        self._add_notebook(files, config, uri, notebook)
+        self._add_unexecuted(files, config, uri, notebook)
 
     def _add_notebook(
-        self, files: Files, config: MkDocsConfig, uri: str, notebook: NotebookNode
-    ) -> dict[str, bytes]:
-        folder = uri.removesuffix(".py")
-        notebook, figures = render.prepare(notebook, folder.rpartition("/")[2])
-        path = self.project.root / ".cache" / "pages" / f"{folder}.ipynb"
-        text = nbformat.writes(notebook)
+        self, files: Files, config: MkDocsConfig, uri: str, text: str
+    ) -> None:
+        path = self.project.root / ".cache" / "pages" / Path(uri).with_suffix(".ipynb")
         write_if_changed(path, text.encode())
         self.shown[uri] = _digest(text)
         rendered = File.generated(config, uri, abs_src_path=str(path))
         rendered.edit_uri = uri
         files.append(rendered)
-        return figures
+
+    def _add_unexecuted(
+        self, files: Files, config: MkDocsConfig, uri: str, notebook: NotebookNode
+    ) -> None:
+        stem = uri.removesuffix(".py").rpartition("/")[2]
+        self._add_notebook(
+            files, config, uri, nbformat.writes(render.prepare(notebook, stem)[0])
+        )
 
     def _add_reference(self, files: Files, config: MkDocsConfig) -> None:
         pages = self._reference_pages()
-        users = str(
-            users_of(view.program for view in self.views.values() if view.program)
-        )
+        users = users_of(view.program for view in self.views.values() if view.program)
         for page in pages:
             self._add_generated(files, config, page.uri, page.markdown)
             # mkdocstrings reads the module itself.
             module = self._module_of(page.uri)
             if module.is_file():
                 source = module.read_text(encoding="utf-8", errors="replace")
-                self.shown[page.uri] = _digest(page.markdown + source + users)
+                name = f"snippets.{'.'.join(Path(page.uri).with_suffix('').parts[1:])}:"
+                shown = {key: found for key, found in users.items() if name in key}
+                self.shown[page.uri] = _digest(f"{page.markdown}{source}{shown}")
         for entry in config.nav or []:
             if isinstance(entry, dict):
                 for title, target in entry.items():

@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import jinja2
+from jinja2.environment import TemplateExpression
 
 from executor.errors import PageError
 
@@ -55,6 +57,11 @@ def _escape(value: object) -> str:
     """Writes a value so that ``<pad>`` is seen; ``| safe`` lets markup through."""
     text = str(value)
     return text if hasattr(value, "__html__") else html.escape(text, quote=False)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str) -> TemplateExpression:
+    return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)
 
 
 class Values:
@@ -129,10 +136,7 @@ class Values:
                 f"known values: {', '.join(self._names(page))}",
             )
         try:
-            compiled = _ENVIRONMENT.compile_expression(
-                f"value{rest}", undefined_to_none=False
-            )
-            return _escape(compiled(value=known[short]))
+            return _escape(_compiled(f"value{rest}")(value=known[short]))
         except (jinja2.TemplateError, TypeError, ValueError) as error:
             raise PageError(
                 place, f"cannot write {{{{ {expression} }}}}: {error}"

@@ -117,7 +117,7 @@ print(
 #|   calls: sum(parse_call(text) is not None for text in called)
 import numpy as np
 
-from snippets.text.chat import last_number
+from snippets.text.chat import last_number, reply_all
 from snippets.text.measure import interval
 
 generator = np.random.default_rng(0)
@@ -126,7 +126,7 @@ WORDINGS = {
     "add": ["What is {} plus {}?", "Please add up {} and {}."],
 }
 questions = []
-for number in range(8):
+for number in range(20):
     name = ("multiply", "add")[number % 2]
     a, b = generator.integers(11, 99, size=2).tolist()
     wording = WORDINGS[name][number // 2 % 2]
@@ -140,12 +140,13 @@ def run(text):
         return None
 
 
-called, spoken = [], []
-for question, _ in questions:
-    message = {"role": "user", "content": question}
-    called.append(reply(model, tokenizer, [*examples, message], 10))
-    short = {"role": "user", "content": f"{question} Answer with the number only."}
-    spoken.append(reply(model, tokenizer, [short], 16))
+asked = [{"role": "user", "content": question} for question, _ in questions]
+called = reply_all(model, tokenizer, [[*examples, message] for message in asked], 10)
+short = [
+    {"role": "user", "content": f"{question} Answer with the number only."}
+    for question, _ in questions
+]
+spoken = reply_all(model, tokenizer, [[message] for message in short], 16)
 truth = [answer for _, answer in questions]
 with_tool = np.array([run(c) == t for c, t in zip(called, truth, strict=True)])
 alone = np.array([last_number(s) == t for s, t in zip(spoken, truth, strict=True)])
@@ -164,7 +165,7 @@ print(f"alone      {alone.mean():.0%} right ({alone_low:.0%} to {alone_high:.0%}
 
 # %%
 #| alt: >
-#|   A table of two rows, with tools and alone, and eight columns, the questions. A filled
+#|   A table of two rows, with tools and alone, and twenty columns, the questions. A filled
 #|   dot marks a right answer, a cross a wrong one. The upper row has more dots than the lower.
 import matplotlib.pyplot as plt
 
@@ -174,7 +175,7 @@ for row, hits in enumerate((with_tool, alone)):
     axes.plot(places[hits], np.full(hits.sum(), row), "o", color="C1")
     axes.plot(places[~hits], np.full((~hits).sum(), row), "x", color="C0")
 axes.set_yticks([0, 1], ["with tools", "alone"])
-axes.set_xticks(range(8), [str(number + 1) for number in range(8)])
+axes.set_xticks(range(len(questions)), range(1, len(questions) + 1))
 axes.set(xlabel="question", ylim=(1.6, -0.6))
 plt.show()
 
@@ -213,9 +214,9 @@ def multiply(a: int, b: int) -> int:
     return a * b
 
 
-asked = messages[:1]
-plain = tokenizer.apply_chat_template(asked, tokenize=False)
-told = tokenizer.apply_chat_template(asked, tools=[multiply], tokenize=False)
+first = messages[:1]
+plain = tokenizer.apply_chat_template(first, tokenize=False)
+told = tokenizer.apply_chat_template(first, tools=[multiply], tokenize=False)
 print("the template used the tools:", plain != told)
 
 # %% [markdown]

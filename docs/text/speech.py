@@ -148,6 +148,8 @@ print(f"without normalization {raw:.1%}")
 # %%
 #| record:
 #|   deaf: deaf
+#|   deaf_low: deaf_low
+#|   deaf_high: deaf_high
 from collections import Counter
 
 guesses = []
@@ -155,10 +157,16 @@ for index, said in enumerate(wanted):
     others = Counter(word for i, text in enumerate(wanted) if i != index for word in text)
     common = [word for word, _ in others.most_common(3)]
     guesses.append([common[place % 3] for place in range(len(said))])
-deaf = sum(word_errors(a, b) for a, b in zip(wanted, guesses, strict=True)) / sum(counts)
-print(f"write nothing 100.0%, frequent words {deaf:.1%}, {checkpoint} {wer:.1%}")
+deaf_errors = [word_errors(a, b) for a, b in zip(wanted, guesses, strict=True)]
+deaf, deaf_low, deaf_high = rate_interval(deaf_errors, counts)
+print("write nothing 100.0%")
+print(f"frequent words {deaf:.1%} ({deaf_low:.1%} to {deaf_high:.1%})")
+print(f"{checkpoint} {wer:.1%} ({low:.1%} to {high:.1%})")
 
 # %% [markdown]
+# The frequent words are wrong at {{ deaf | percent }} ({{ deaf_low | percent }} to
+# {{ deaf_high | percent }}), far from the range of Whisper: it listens.
+#
 # ## Look at the answers
 #
 # Up to five clips without an error, and all others, at most five, with what was said.

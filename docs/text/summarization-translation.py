@@ -208,7 +208,7 @@ for kind, indices in zip(("right", "wrong"), sample(right), strict=True):
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from snippets.text.prompting import ask_all
+from snippets.text.chat import ask_all
 
 logging.disable_progress_bar()
 checkpoint = "HuggingFaceTB/SmolLM2-135M-Instruct"

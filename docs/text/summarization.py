@@ -35,7 +35,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from snippets.text.prompting import ask_all
+from snippets.text.chat import ask_all
 
 torch.set_num_threads(1)  # more threads add in another order and change the last decimals
 datasets.disable_progress_bars()
@@ -46,7 +46,7 @@ model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
 
 rows = datasets.load_dataset("data/austen", split="test")
 paragraphs = [text for text in rows["text"] if '"' not in text and len(text) > 200]
-texts = [text for text in paragraphs if 80 <= len(text.split()) <= 115][::2][:8]
+texts = [text for text in paragraphs if 80 <= len(text.split()) <= 115][::2]
 words = sum(len(text.split()) for text in texts)
 order = "Rewrite this paragraph as one short sentence."
 summaries = ask_all(model, tokenizer, order, texts, 40)

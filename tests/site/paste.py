@@ -1,5 +1,6 @@
 """What the copy buttons of the site give, and a check that each of them runs alone."""
 
+import ast
 import hashlib
 import json
 import os
@@ -7,8 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from paste_runner import FOLDERS
@@ -23,6 +27,7 @@ RUNNER = Path(__file__).with_name("paste_runner.py")
 CACHE = ROOT / ".cache" / "paste"
 LIMIT = 600
 """Seconds that one block may take, on a machine that does other things too."""
+SLOW = ("torch", "torchvision", "transformers", "datasets")
 
 
 @dataclass(frozen=True)
@@ -105,18 +110,26 @@ def run_all(
             page = paste.place.partition(" ")[0]
             group = page if sys.platform == "linux" else paste.place
             groups.setdefault(group, []).append(paste)
-
-    def run(group: list[Paste]) -> dict[Paste, Result]:
-        found = run_together(group, limit, web)
-        for paste in group:
-            if found[paste].error and len(group) > 1:
-                found |= run_together([paste], limit, web)
-        return found
-
     longest = sorted(groups.values(), key=lambda group: -sum(len(p.text) for p in group))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for found in pool.map(run, longest):
-            results |= found
+    preload = imports(chain.from_iterable(longest))
+    with ExitStack() as stack:
+        idle: SimpleQueue[Process] = SimpleQueue()
+        count = min(len(longest), os.cpu_count() or 1)
+        for _ in range(count):
+            idle.put(stack.enter_context(Process(preload)))
+
+        def run(group: list[Paste]) -> dict[Paste, Result]:
+            process = idle.get()
+            found = process.run(group, limit, web)
+            for paste in group:
+                if found[paste].error and len(group) > 1:
+                    found |= process.run([paste], limit, web)
+            idle.put(process)
+            return found
+
+        with ThreadPoolExecutor(count or 1) as pool:
+            for found in pool.map(run, longest):
+                results |= found
     CACHE.mkdir(parents=True, exist_ok=True)
     for paste, result in results.items():
         if not result.error:
@@ -125,6 +138,31 @@ def run_all(
             if not stored.is_file():
                 stored.write_text(json.dumps(entry), encoding="utf-8")
     return results
+
+
+def imports(pastes: Iterable[Paste]) -> list[str]:
+    """Returns the statements with which pastes import packages that load slowly.
+
+    Only packages that load their modules all at once or on demand: of any other, a paste
+    could use a module that only the imports of another paste have loaded.
+    """
+    found: dict[str, None] = {}
+    for part in {part: None for paste in pastes for part in paste.parts}:
+        try:
+            statements = ast.parse(part).body
+        except SyntaxError:
+            continue  # the runner tells
+        for statement in statements:
+            match statement:
+                case ast.Import(names=[ast.alias(name=str(name)), *_]):
+                    pass
+                case ast.ImportFrom(module=str(name), level=0):
+                    pass
+                case _:
+                    continue
+            if name.partition(".")[0] in SLOW:
+                found[ast.unparse(statement)] = None
+    return list(found)
 
 
 def key(paste: Paste, web: Web | None) -> str:
@@ -141,53 +179,71 @@ def key(paste: Paste, web: Web | None) -> str:
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
 
 
-def run_together(
-    pastes: list[Paste], limit: int, web: Web | None = None
-) -> dict[Paste, Result]:
-    """Runs pastes in one process and its forks."""
-    redirected = web.redirected if web is not None else str
-    with TemporaryDirectory() as name:
-        folder = Path(name).resolve()
-        for inner in FOLDERS:
-            (folder / "files" / inner).mkdir(parents=True)
-        answers = folder / "results"
-        request = {
-            "pastes": {
-                str(number): [redirected(part) for part in paste.parts]
-                for number, paste in enumerate(pastes)
-            },
-            "files": str(folder / "files"),
-            "results": str(answers),
-            "limit": limit,
-        }
-        environment = shared_environment(ROOT / ".cache")
-        environment |= page_environment(folder / "files") | {"MPLBACKEND": "Agg"}
-        with subprocess.Popen(
+class Process:
+    """A process that loads packages once and runs the pastes of each page in a fork.
+
+    Args:
+        preload: Import statements.
+    """
+
+    def __init__(self, preload: Iterable[str] = ()) -> None:
+        self._process = subprocess.Popen(
             [sys.executable, RUNNER],
-            cwd=folder / "files" / "work",
-            env=environment,
+            env=shared_environment(ROOT / ".cache") | {"MPLBACKEND": "Agg"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                count = len({part for paste in pastes for part in paste.parts})
-                said, _ = process.communicate(json.dumps(request), limit * (count + 1))
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                said = "nothing came back in time"
-        lines = answers.read_text("utf-8").splitlines() if answers.exists() else []
-    results: dict[Paste, Result] = {}
-    for answer in map(json.loads, lines):
-        paste = pastes[int(answer["name"])]
-        if paste not in results or answer["error"]:
-            results[paste] = Result(answer["error"], answer["output"])
-    missing = Result(
-        f"the process ended with status {process.returncode}: {said[-2000:]}"
-    )
-    return {paste: results.get(paste, missing) for paste in pastes}
+        )
+        self._send(list(preload))
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.communicate()
+
+    def _send(self, message: object) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{json.dumps(message)}\n")
+        self._process.stdin.flush()
+
+    def run(
+        self, pastes: list[Paste], limit: int = LIMIT, web: Web | None = None
+    ) -> dict[Paste, Result]:
+        """Runs pastes, in one fork and its forks."""
+        redirected = web.redirected if web is not None else str
+        with TemporaryDirectory() as name:
+            folder = Path(name).resolve()
+            for inner in FOLDERS:
+                (folder / "files" / inner).mkdir(parents=True)
+            answers, output = folder / "results", folder / "output"
+            parts = {part for paste in pastes for part in paste.parts}
+            self._send(
+                {
+                    "pastes": {
+                        str(number): [redirected(part) for part in paste.parts]
+                        for number, paste in enumerate(pastes)
+                    },
+                    "files": str(folder / "files"),
+                    "environment": page_environment(folder / "files"),
+                    "results": str(answers),
+                    "output": str(output),
+                    "limit": limit,
+                    "patience": limit * (len(parts) + 1),
+                }
+            )
+            assert self._process.stdout
+            status = json.loads(self._process.stdout.readline())
+            said = output.read_text("utf-8", "replace") if output.exists() else ""
+            lines = answers.read_text("utf-8").splitlines() if answers.exists() else []
+        results: dict[Paste, Result] = {}
+        for answer in map(json.loads, lines):
+            paste = pastes[int(answer["name"])]
+            if paste not in results or answer["error"]:
+                results[paste] = Result(answer["error"], answer["output"])
+        end = "was stopped" if status is None else f"ended with status {status}"
+        missing = Result(f"the process {end}: {said[-2000:]}")
+        return {paste: results.get(paste, missing) for paste in pastes}
 
 
 _BLOCKS = """

@@ -1,5 +1,8 @@
 """Runs pasted code: started as a script of its own, it reads what to run from stdin.
 
+The first line lists import statements of packages that take seconds to load. Each other
+line asks for the pastes of a page, which run in a fork; the answer is the fork's status.
+
 Pastes of a page start with the same cells, and some of these train a model. The pastes
 form a tree: what several have in common runs once, and each branch in a fork. Before a
 branch runs, the files are put back. Each result is one line of JSON.
@@ -14,6 +17,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import traceback
 import types
 from dataclasses import dataclass, field
@@ -135,25 +139,66 @@ def restore(backup: Path, files: Path) -> None:
         shutil.copytree(backup / folder, files / folder, True, dirs_exist_ok=True)
 
 
-def main() -> None:
-    request: dict[str, Any] = json.load(sys.stdin)
+def serve() -> None:
+    """Load packages, then run what is asked for until nothing more comes."""
+    sys.meta_path.insert(0, Blocker())
+    for name in [name for name in sys.modules if name.partition(".")[0] in BLOCKED]:
+        del sys.modules[name]
+    sys.path[0] = ""  # as in an interactive session; not the folder of this file
+    for statement in json.loads(sys.stdin.readline()):
+        with contextlib.suppress(Exception):  # the paste that has it shows the error
+            exec(statement, {})
+    for line in sys.stdin:
+        print(json.dumps(run_in_fork(json.loads(line))), flush=True)
+
+
+def run_in_fork(request: dict[str, Any]) -> int | None:
+    """Return the exit status of a process for these pastes, None if it took too long."""
+    child = os.fork()
+    if not child:
+        try:
+            os.setsid()
+            run(request)
+        except BaseException:  # noqa: BLE001 - a fork must not go on as its parent
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+
+    def kill(signum: int, frame: object) -> None:
+        os.killpg(child, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, kill)
+    signal.alarm(request["patience"])
+    _, status = os.waitpid(child, 0)
+    in_time = signal.alarm(0) > 0
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # what a paste left running
+    return os.waitstatus_to_exitcode(status) if in_time else None
+
+
+def run(request: dict[str, Any]) -> None:
+    """Run pastes in this process."""
+    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, file in enumerate((nothing, output, output)):
+        os.dup2(file, number)
+    os.environ.update(request["environment"])
+    tempfile.tempdir = None
+    if "datasets.config" in sys.modules:
+        cache = Path(os.environ["HF_DATASETS_CACHE"])
+        sys.modules["datasets.config"].HF_DATASETS_CACHE = cache  # type: ignore[attr-defined]
+    files = Path(request["files"])
+    os.chdir(files / "work")
 
     def stop(signum: int, frame: object) -> None:
         raise TimeoutError(f"a block ran longer than {request['limit']} s")
 
     signal.signal(signal.SIGALRM, stop)
-    sys.meta_path.insert(0, Blocker())
-    for name in [name for name in sys.modules if name.partition(".")[0] in BLOCKED]:
-        del sys.modules[name]
-    sys.path[0] = ""  # as in an interactive session; not the folder of this file
-    files = Path(request["files"])
-    os.chdir(files / "work")
     runner = Runner(Path(request["results"]), files, request["limit"])
     runner.run(tree(request["pastes"]))
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -28,6 +28,7 @@ from playwright.sync_api import (
     Response,
     Route,
     WebError,
+    expect,
 )
 from playwright.sync_api import Page as Tab
 
@@ -635,6 +636,11 @@ def settle(tab: Tab, patience: float = 15) -> list[str]:
     """Waits until a page shows everything, for some seconds; finds what it does not."""
     faults: list[str] = tab.evaluate(_SETTLE, patience * 1000)
     return faults
+
+
+def wait_for_scheme(tab: Tab, name: str) -> None:
+    """Waits until the page has the color scheme: "default" is light, "slate" dark."""
+    expect(tab.locator("body")).to_have_attribute("data-md-color-scheme", name)
 
 
 def colors(tab: Tab) -> list[str]:

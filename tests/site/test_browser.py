@@ -5,53 +5,14 @@ import re
 from collections import Counter
 from urllib.parse import urljoin
 
-import nbformat
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
-from site_checks import Open, Page, Site, colors, is_of_page, settle, visit
+from site_checks import Open, Page, Site, colors, settle, visit, wait_for_scheme
 
 pytestmark = pytest.mark.site
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
-
-
-def scheme(tab: Tab, name: str) -> None:
-    """Wait until the page has the color scheme."""
-    expect(tab.locator("body")).to_have_attribute("data-md-color-scheme", name)
-
-
-def test_every_page_in_light_and_dark(site: Site, address: str, open_tab: Open) -> None:
-    tab, watch = open_tab(address)
-    faults = []
-    for url in site.pages:
-        tab.emulate_media(color_scheme="light")
-        faults += visit(tab, watch, url)
-        tab.emulate_media(color_scheme="dark")
-        scheme(tab, "slate")
-        faults += [f"{url}: {fault}" for fault in colors(tab) + watch.take()]
-
-    assert not faults, "\n".join(faults)
-
-
-def test_every_page_on_a_phone_in_the_dark_below_a_folder(
-    site: Site, deep_address: str, open_tab: Open
-) -> None:
-    tab, watch = open_tab(
-        deep_address,
-        viewport={"width": 390, "height": 844},
-        screen={"width": 390, "height": 844},
-        is_mobile=True,
-        has_touch=True,
-        color_scheme="dark",
-    )
-    faults = []
-    for url in site.pages:
-        if url != "404.html":  # its links hold for the address that the site is built for
-            faults += visit(tab, watch, url)
-            scheme(tab, "slate")
-
-    assert not faults, "\n".join(faults)
 
 
 def test_clicking_from_page_to_page_keeps_everything_working(
@@ -104,31 +65,6 @@ def copied_wrongly(tab: Tab, page: Page, limit: int) -> list[str]:
         if page.code[index] not in copied:  # with what it needs: test_paste.py
             faults.append(f"block {index} copied as {copied[:60]!r}")
     return faults
-
-
-def test_copy_buttons_copy_the_code_of_the_notebook(
-    site: Site, address: str, open_tab: Open
-) -> None:
-    tab, watch = open_tab(address, permissions=CLIPBOARD)
-    faults = []
-    for page in site.notebooks:
-        faults += visit(tab, watch, page.url)
-        name = next(name for name in page.downloads if name.endswith(".ipynb"))
-        text = (site.file(page.url).parent / name).read_text(encoding="utf-8")
-        cells = [
-            cell.source.rstrip()
-            for cell in nbformat.reads(text, as_version=4).cells
-            if is_of_page(cell) and cell.source.strip()
-        ]
-        buttons = tab.locator("article .cell button[data-md-type=copy]")
-        chosen = range(len(cells)) if page is site.notebooks[0] else (0, len(cells) - 1)
-        for index in chosen:
-            buttons.nth(index).click()
-            copied = tab.evaluate("navigator.clipboard.readText()")
-            if not copied.endswith(cells[index]):
-                faults.append(f"{page.url}: cell {index} copied as {copied[:60]!r}")
-
-    assert not faults, "\n".join(faults)
 
 
 def test_search_finds_every_notebook_page(
@@ -186,7 +122,7 @@ def test_a_search_result_leads_to_its_place(address: str, open_tab: Open) -> Non
 def test_the_choice_of_colors_lasts(site: Site, address: str, open_tab: Open) -> None:
     tab, watch = open_tab(address)
     visit(tab, watch, "")
-    scheme(tab, "default")
+    wait_for_scheme(tab, "default")
     toggle = tab.locator("form[data-palette] label:visible")
     for _ in range(3):
         toggle.click()
@@ -195,17 +131,17 @@ def test_the_choice_of_colors_lasts(site: Site, address: str, open_tab: Open) ->
         ):
             break
 
-    scheme(tab, "slate")
+    wait_for_scheme(tab, "slate")
     for page in site.with_element(".figure-dark")[:2]:
         assert not visit(tab, watch, page.url)
-        scheme(tab, "slate")
+        wait_for_scheme(tab, "slate")
         expect(tab.locator(".figure-dark").first).to_be_visible()
     tab.reload()
-    scheme(tab, "slate")
+    wait_for_scheme(tab, "slate")
     toggle.click()  # back to the colors of the system
-    scheme(tab, "default")
+    wait_for_scheme(tab, "default")
     tab.reload()
-    scheme(tab, "default")
+    wait_for_scheme(tab, "default")
     assert not watch.take()
 
 
@@ -221,7 +157,7 @@ def test_colors_change_by_keyboard(address: str, open_tab: Open) -> None:
     for _ in range(2):
         tab.keyboard.press("ArrowRight")
 
-    scheme(tab, "slate")
+    wait_for_scheme(tab, "slate")
 
 
 def test_the_timeline_is_filtered_by_keyboard(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from paste import Paste, Web, copied, run_all, run_together
+from paste import Paste, Process, Web, copied, imports, run_all
 from playwright.sync_api import expect
 from site_checks import ROOT, Open, Site, is_of_page, visit
 
@@ -75,6 +75,22 @@ def test_a_pasted_block_prints_what_its_page_shows(
 
 
 @pytest.mark.site
+def test_buttons_copy_the_code_of_the_notebook(site: Site, pastes: list[Paste]) -> None:
+    copies = {paste.place: paste.text for paste in pastes}
+    for page in site.notebooks:
+        stem = page.url[:-1].rpartition("/")[2]
+        text = (site.file(page.url).parent / f"{stem}.ipynb").read_text("utf-8")
+        cells = [
+            cell.source.rstrip()
+            for cell in nbformat.reads(text, as_version=4).cells
+            if is_of_page(cell) and cell.source.strip()
+        ]
+        for number, cell in enumerate(cells, 1):
+            place = f"{page.url} cell {number}"
+            assert copies[place].endswith(cell), place
+
+
+@pytest.mark.site
 def test_buttons_say_what_they_copy(site: Site, address: str, open_tab: Open) -> None:
     tab, watch = open_tab(address, permissions=CLIPBOARD)
     visit(tab, watch, "")
@@ -108,7 +124,8 @@ def test_buttons_say_what_they_copy(site: Site, address: str, open_tab: Open) ->
 
 def outcome(*parts: str, limit: int = 20) -> str:
     paste = Paste("here", parts)
-    return run_together([paste], limit)[paste].error
+    with Process() as process:
+        return process.run([paste], limit)[paste].error
 
 
 def test_good_code_passes() -> None:
@@ -157,8 +174,29 @@ open("here", "w").close()
         Paste("page 5", (head, "oops")),
         Paste("page 6", (head, look, "assert items == []")),
     ]
-    errors = {p.place: r.error for p, r in run_together(pastes, 20).items()}
+    with Process() as process:
+        errors = {p.place: r.error for p, r in process.run(pastes, 20).items()}
 
     assert log.read_text() == "ran"
     assert [place for place, error in errors.items() if error] == ["page 3", "page 5"]
     assert "NameError" in errors["page 5"]
+
+
+def test_what_is_loaded_before_is_not_in_sight() -> None:
+    needs = Paste("page 1", ("import torch", "torch.ones(2)"))
+    lacks = Paste("page 2", ("torch.ones(2)",))
+    preload = imports([needs, lacks])
+    with Process(preload) as process:
+        errors = [process.run([paste], 60)[paste].error for paste in (needs, lacks)]
+
+    assert preload == ["import torch"]
+    assert errors[0] == ""
+    assert "NameError" in errors[1]
+
+
+def test_a_process_outlives_what_it_runs() -> None:
+    bad, good = Paste("page 1", ("import os\nos._exit(3)",)), Paste("page 2", ("1",))
+    with Process(["import no_such_package"]) as process:
+        errors = [process.run([paste], 20)[paste].error for paste in (bad, good)]
+
+    assert errors == ["the process ended with status 3: ", ""]
