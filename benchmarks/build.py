@@ -125,11 +125,16 @@ def compare(work: Path, options: argparse.Namespace) -> tuple[dict[str, str], li
         for tool in compared[turn:] + compared[:turn]:
             if tool.key in broken:
                 continue
-            try:
-                _measure(tool, results)
-            except CommandError as error:
-                log.print(f"{tool.key} failed: {error}", style="red", markup=False)
-                broken.append(tool.key)
+            # jupyter-cache may fail when several processes make its database at once.
+            for patience in (tool.key == MYST, False):
+                try:
+                    _measure(tool, results)
+                except CommandError as error:
+                    log.print(f"{tool.key} failed: {error}", style="red", markup=False)
+                    if patience:
+                        continue
+                    broken.append(tool.key)
+                break
     _print(f"{options.pages} pages", report.rows(results))
     said = report.values(results, options.pages)
     for name, text in said.items():

@@ -77,13 +77,28 @@ print(f"{(train_tokens == blank).float().mean():.1%} of the patches are backgrou
 #|   steps: len(losses)
 #|   batch_size: BATCH_SIZE
 #|   epochs: len(losses) * BATCH_SIZE / len(train_images)
-from snippets.vision.beit import BATCH_SIZE, block_masks, build_beit, train
+from snippets.vision.beit import block_masks, build_beit, token_loss
+from snippets.vision.optimize import minimize
 
+BATCH_SIZE = 32
 train_masks = block_masks(4000, across=7)
 hidden = block_masks(len(test_pixels), across=7, seed=1)
 set_seed(0)
 model = build_beit(vocab_size=len(codebook))
-losses = train(model, train_pixels, train_tokens, train_masks)
+losses = minimize(
+    token_loss(model, train_pixels, train_tokens, train_masks),
+    [
+        {
+            "params": list(model.parameters()),
+            "lr": 3e-3,
+            "weight_decay": 0.05,
+            "betas": (0.9, 0.95),
+        }
+    ],
+    count=len(train_pixels),
+    steps=1200,
+    batch_size=BATCH_SIZE,
+)
 print(f"{model.num_parameters():,} parameters")
 print(f"{len(losses)} steps of {BATCH_SIZE} images; loss of the first and the last 50:")
 print(f"{sum(losses[:50]) / 50:.2f} {sum(losses[-50:]) / 50:.2f}")
@@ -152,20 +167,8 @@ assert scores["BEiT"][0] > scores["frequent token"][0] + MARGIN
 #|   hidden patches are replaced by the typical patches of the guessed tokens, blocky but of
 #|   the right shape.
 import matplotlib.pyplot as plt
-import numpy as np
 
-
-def as_images(patches, keep=None):
-    """Turn patches into gray images from 0 to 1; what is not kept becomes NaN, blank."""
-    if keep is not None:
-        patches = patches.masked_fill(~keep[:, :, None], torch.nan)
-    columns = patches.transpose(1, 2)
-    gray = (
-        torch.nn.functional.fold(columns, 28, 4, stride=4)[:, 0] * processor.image_std[0]
-    )
-    gray = (gray + processor.image_mean[0]).clamp(0, 1)
-    return (gray * 15).round().div(15).numpy()  # 16 shades are enough, and small
-
+from snippets.vision.patches import as_images
 
 drawn = torch.where(hidden[:, :, None], codebook[guesses["BEiT"]], test_patches)
 figure, row = plt.subplots(1, 4, figsize=(7.2, 2.1))
@@ -176,9 +179,9 @@ for axes, name in zip(row, ["Image", "Tokens", "Hidden", "Guess"], strict=True):
     axes.set_axisbelow(False)
     axes.set_aspect("equal")
 for axes, image in [
-    (row[0], as_images(test_patches[2:3])[0]),
-    (row[2], as_images(test_patches[2:3], ~hidden[2:3])[0]),
-    (row[3], as_images(drawn[2:3])[0]),
+    (row[0], as_images(test_patches[2:3], processor)[0]),
+    (row[2], as_images(test_patches[2:3], processor, ~hidden[2:3])[0]),
+    (row[3], as_images(drawn[2:3], processor)[0]),
 ]:
     axes.imshow(image, vmin=0, vmax=1, interpolation="none", extent=(0, 7, 7, 0))
 for patch, token in enumerate(test_tokens[2].tolist()):
@@ -213,25 +216,19 @@ plt.show()
 # %% [markdown]
 # ## Read the learning curve
 #
-# Each point is the mean of {{ window }} steps. Guessing all {{ vocabulary }} tokens with
+# Each point is the mean of 50 steps. Guessing all {{ vocabulary }} tokens with
 # equal probability has the loss of the dashed line.
 
 # %%
 #| alt: >
 #|   Line chart of the loss over the steps of training. It falls from 3.6, under the
 #|   dashed line at 4.2, to 2 in the first 300 steps and then slowly to about 1.5.
-#| record:
-#|   window: window
 from math import log
 
-window = 50
-points = torch.tensor(losses).unflatten(0, (-1, window)).mean(dim=1).tolist()
-steps = [window * (index + 0.5) for index in range(len(points))]
-figure, axes = plt.subplots(figsize=(6.4, 3.0))
-axes.plot(steps, points, label="BEiT, training")
-axes.axhline(log(len(codebook)), color="C1", linestyle="--", label="equal probabilities")
-axes.set(xlabel="step", ylabel="cross-entropy", ylim=(0, None))
-axes.legend()
+from snippets.vision.patches import show_losses
+
+show_losses(losses, {"equal probabilities": log(len(codebook))}, "BEiT")
+plt.ylabel("cross-entropy")
 plt.show()
 
 # %% [markdown]
@@ -249,31 +246,17 @@ plt.show()
 #| record:
 #|   shown: len(chosen)
 #|   half: len(chosen) // 2
+from snippets.vision.patches import show_rows
+
 chosen = torch.cat([torch.arange(1, 4), wins[3].argsort()[:3]])
-
-
-def show(rows):
-    """Draw rows of images as one picture, with a gap between the images."""
-    lines = []
-    for images in rows.values():
-        framed = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-        lines.append(np.hstack(list(framed)))  # (30, count * 30)
-    _, axes = plt.subplots(figsize=(7.2, 1.2 * len(rows)))
-    axes.imshow(np.vstack(lines), vmin=0, vmax=1, interpolation="none")
-    axes.set_yticks([30 * line + 15 for line in range(len(rows))], list(rows))
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    plt.show()
-
-
-show(
+show_rows(
     {
-        "hidden": as_images(test_patches[chosen], ~hidden[chosen]),
-        "guessed": as_images(drawn[chosen]),
-        "true": as_images(codebook[test_tokens[chosen]]),
+        "hidden": as_images(test_patches[chosen], processor, ~hidden[chosen]),
+        "guessed": as_images(drawn[chosen], processor),
+        "true": as_images(codebook[test_tokens[chosen]], processor),
     }
 )
+plt.show()
 
 # %% [markdown]
 # ## See where it looks
@@ -286,25 +269,15 @@ show(
 #|   Two rows of four panels. Above, test images with blocks blank and a small cross on one
 #|   hidden patch. Below, 7 by 7 maps of the attention of that patch: most of it goes to one to
 #|   three seen patches near by, at the border of what is hidden.
+from snippets.vision.patches import show_attention
+
 with torch.no_grad():
     output = model(test_pixels[:4], bool_masked_pos=hidden[:4], output_attentions=True)
 attention = output.attentions[-1].mean(dim=1)  # (4, 50, 50)
 attention = attention[:, 1:, 1:]  # (4, 49, 49), without the class token
 centers = (distance[24] + 100 * ~(hidden[:4] & (test_tokens[:4] != blank))).argmin(dim=1)
-maps = attention[torch.arange(4), centers].view(4, 7, 7).numpy()
-figure, panels = plt.subplots(2, 4, figsize=(6.6, 3.4))
-images = as_images(test_patches[:4], ~hidden[:4])
-for (above, below), image, center, weights in zip(
-    panels.T, images, centers.tolist(), maps, strict=True
-):
-    above.imshow(image, vmin=0, vmax=1, interpolation="none", extent=(0, 7, 7, 0))
-    shades = below.imshow(
-        weights, vmin=0, vmax=maps.max(), interpolation="none", extent=(0, 7, 7, 0)
-    )
-    for axes in (above, below):
-        axes.plot(center % 7 + 0.5, center // 7 + 0.5, "x", color="C1")
-        axes.set(xticks=[], yticks=[])
-figure.colorbar(shades, ax=panels[1], label="attention")
+images = as_images(test_patches[:4], processor, ~hidden[:4])
+show_attention(images, attention, centers.tolist())
 plt.show()
 
 # %% [markdown]

@@ -76,9 +76,24 @@ print(f"{hidden[0].sum()} of {patches} patches hidden")
 #|   steps: len(losses)
 #|   batch_size: BATCH_SIZE
 #|   epochs: len(losses) * BATCH_SIZE / len(train_images)
-from snippets.vision.mae import BATCH_SIZE, train
+from snippets.vision.mae import drawing_loss
+from snippets.vision.optimize import minimize
 
-losses = train(model, train_pixels)
+BATCH_SIZE = 32
+losses = minimize(
+    drawing_loss(model, train_pixels),
+    [
+        {
+            "params": list(model.parameters()),
+            "lr": 6e-3,
+            "weight_decay": 0.05,
+            "betas": (0.9, 0.95),
+        }
+    ],
+    count=len(train_pixels),
+    steps=2000,
+    batch_size=BATCH_SIZE,
+)
 print(f"{len(losses)} steps of {BATCH_SIZE} images; loss of the first and the last 50:")
 print(f"{sum(losses[:50]) / 50:.3f} {sum(losses[-50:]) / 50:.3f}")
 
@@ -160,25 +175,16 @@ assert explained["MAE"] > explained["mean patch"] + MARGIN
 #| record:
 #|   width: model.config.hidden_size
 import matplotlib.pyplot as plt
-import numpy as np
 
-
-def as_images(patches, keep=None):
-    """Turn patches into gray images from 0 to 1; what is not kept becomes NaN, blank."""
-    if keep is not None:
-        patches = patches.masked_fill(~keep[:, :, None], torch.nan)
-    gray = model.unpatchify(patches)[:, 0] * processor.image_std[0]
-    gray = (gray + processor.image_mean[0]).clamp(0, 1)
-    return (gray * 15).round().div(15).numpy()  # 16 shades are enough, and small
-
+from snippets.vision.patches import as_images
 
 with torch.no_grad():
     encoded = model.vit(test_pixels[2:3], noise=noise[2:3]).last_hidden_state[0]
 panels = {
-    "Image": as_images(truth[2:3])[0],
-    "See": as_images(truth[2:3], ~hidden[2:3])[0],
+    "Image": as_images(truth[2:3], processor)[0],
+    "See": as_images(truth[2:3], processor, ~hidden[2:3])[0],
     "Encode": encoded.numpy(),  # (13, 64)
-    "Draw": as_images(drawings[2:3])[0],
+    "Draw": as_images(drawings[2:3], processor)[0],
 }
 figure, row = plt.subplots(1, 4, figsize=(7.2, 2.1))
 for axes, (name, panel) in zip(row, panels.items(), strict=True):
@@ -197,7 +203,7 @@ plt.show()
 # %% [markdown]
 # ## Read the learning curve
 #
-# Each point is the mean of {{ window }} steps. The loss counts hidden pixels of training
+# Each point is the mean of 50 steps. The loss counts hidden pixels of training
 # images; the lines are the errors of the guesses on the test images.
 
 # %%
@@ -205,21 +211,11 @@ plt.show()
 #|   Line chart of the loss over the steps of training. It starts near 1, falls below the
 #|   dashed line of the mean patch within a hundred steps and then slowly to a little above
 #|   the lines of the linear guess and the neighbors, which lie close together at 0.2.
-#| record:
-#|   window: window
-window = 50
-points = torch.tensor(losses).unflatten(0, (-1, window)).mean(dim=1).tolist()
-steps = [window * (index + 0.5) for index in range(len(points))]
-figure, axes = plt.subplots(figsize=(6.4, 3.2))
-axes.plot(steps, points, label="MAE, training")
-for color, style, name in [
-    ("C1", "--", "mean patch"),
-    ("C2", ":", "linear guess"),
-    ("C3", "-.", "neighbors"),
-]:
-    axes.axhline(errors[name], color=color, linestyle=style, label=name)
-axes.set(xlabel="step", ylabel="error of hidden pixels", ylim=(0, None))
-axes.legend()
+from snippets.vision.patches import show_losses
+
+levels = {name: errors[name] for name in ("mean patch", "linear guess", "neighbors")}
+show_losses(losses, levels, "MAE")
+plt.ylabel("error of hidden pixels")
 plt.show()
 
 # %% [markdown]
@@ -236,31 +232,17 @@ plt.show()
 #|   outline and shade and hardly any texture or print.
 #| record:
 #|   shown: shown
+from snippets.vision.patches import show_rows
+
 shown = 6
 rows = {
-    "true": as_images(truth[:shown]),
-    "seen": as_images(truth[:shown], ~hidden[:shown]),
-    "MAE": as_images(drawings[:shown]),
-    "neighbors": as_images(fills["neighbors"][:shown]),
+    "true": as_images(truth[:shown], processor),
+    "seen": as_images(truth[:shown], processor, ~hidden[:shown]),
+    "MAE": as_images(drawings[:shown], processor),
+    "neighbors": as_images(fills["neighbors"][:shown], processor),
 }
-
-
-def show(rows):
-    """Draw rows of images as one picture, with a gap between the images."""
-    lines = []
-    for images in rows.values():
-        framed = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-        lines.append(np.hstack(list(framed)))  # (30, count * 30)
-    _, axes = plt.subplots(figsize=(7.2, 1.2 * len(rows)))
-    axes.imshow(np.vstack(lines), vmin=0, vmax=1, interpolation="none")
-    axes.set_yticks([30 * line + 15 for line in range(len(rows))], list(rows))
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    plt.show()
-
-
-show(rows)
+show_rows(rows)
+plt.show()
 
 # %% [markdown]
 # And the {{ shown }} test images with the largest error, bright things of rare shape, about
@@ -272,13 +254,36 @@ show(rows)
 #|   are boots and sandals with high heels; the drawings are shapeless blurs around the few
 #|   patches that were seen.
 worst = image_errors["MAE"].argsort(descending=True)[:shown]
-show(
+show_rows(
     {
-        "true": as_images(truth[worst]),
-        "seen": as_images(truth[worst], ~hidden[worst]),
-        "MAE": as_images(drawings[worst]),
+        "true": as_images(truth[worst], processor),
+        "seen": as_images(truth[worst], processor, ~hidden[worst]),
+        "MAE": as_images(drawings[worst], processor),
     }
 )
+plt.show()
+
+# %% [markdown]
+# ## See where it looks
+#
+# How much a hidden patch takes from each other place is its *attention*. Below, for one
+# hidden patch of four images, that of the decoder, as a mean over its heads. `reconstruct`
+# does not report it, so `decoder_attention` listens in on that layer.
+
+# %%
+#| alt: >
+#|   TODO
+from snippets.vision.mae import decoder_attention
+from snippets.vision.patches import show_attention
+
+attention = decoder_attention(model, test_pixels[:4], noise[:4])  # (4, 49, 49)
+cloth = hidden[:4] & (truth[:4].mean(dim=2) > 0)  # hidden, and not background
+places = torch.cartesian_prod(torch.arange(7.0), torch.arange(7.0))
+away = (places - 3).norm(dim=1)  # from the middle of the image
+centers = (away + 100 * ~cloth).argmin(dim=1)
+images = as_images(truth[:4], processor, ~hidden[:4])
+show_attention(images, attention, centers.tolist())
+plt.show()
 
 # %% [markdown]
 # ## Save the encoder and load it again

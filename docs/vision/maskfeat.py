@@ -80,13 +80,28 @@ print("as scikit-image:", difference < 1e-5)
 #|   batch_size: BATCH_SIZE
 #|   epochs: len(losses) * BATCH_SIZE / len(train_images)
 from snippets.vision.beit import block_masks
-from snippets.vision.maskfeat import BATCH_SIZE, build_maskfeat, train
+from snippets.vision.maskfeat import build_maskfeat, edge_loss
+from snippets.vision.optimize import minimize
 
+BATCH_SIZE = 32
 train_masks = block_masks(4000, across=7)
 hidden = block_masks(len(test_pixels), across=7, seed=1)
 set_seed(0)
 model = build_maskfeat()
-losses = train(model, train_pixels, train_targets, train_masks)
+losses = minimize(
+    edge_loss(model, train_pixels, train_targets, train_masks),
+    [
+        {
+            "params": list(model.parameters()),
+            "lr": 3e-3,
+            "weight_decay": 0.05,
+            "betas": (0.9, 0.95),
+        }
+    ],
+    count=len(train_pixels),
+    steps=1600,
+    batch_size=BATCH_SIZE,
+)
 print(f"{model.num_parameters():,} parameters")
 print(f"{len(losses)} steps of {BATCH_SIZE} images; loss of the first and the last 50:")
 print(f"{sum(losses[:50]) / 50:.4f} {sum(losses[-50:]) / 50:.4f}")
@@ -165,6 +180,9 @@ assert explained["MaskFeat"] > explained["mean histogram"] + MARGIN
 import matplotlib.pyplot as plt
 from matplotlib.collections import LineCollection
 
+from snippets.vision.beit import cut_patches
+from snippets.vision.patches import as_images
+
 
 def strokes(histogram, shown, **options):
     """Draw the two strongest directions of each shown patch, in units of patches."""
@@ -181,14 +199,6 @@ def strokes(histogram, shown, **options):
     return LineCollection(lines, linewidths=strengths, **options)
 
 
-def gray(pixel_values, keep):
-    """Turn one normalized image into gray from 0 to 1, blank where not kept."""
-    image = pixel_values[0] * processor.image_std[0] + processor.image_mean[0]
-    big = keep.view(7, 7).repeat_interleave(4, 0).repeat_interleave(4, 1)
-    shades = (image.clamp(0, 1) * 15).round() / 15  # 16 are enough, and small
-    return shades.masked_fill(~big, torch.nan).numpy()
-
-
 def show(axes, image=None, lines=None, title=""):
     """Fill one panel of 7 by 7 patches."""
     if image is not None:
@@ -198,11 +208,16 @@ def show(axes, image=None, lines=None, title=""):
     axes.set(title=title, xticks=[], yticks=[], xlim=(0, 7), ylim=(7, 0), aspect="equal")
 
 
+patches = cut_patches(test_pixels)  # (1000, 49, 16)
+whole, seen = (
+    as_images(patches[:4], processor),
+    as_images(patches[:4], processor, ~hidden[:4]),
+)
 everything = torch.ones(49, dtype=torch.bool)
 figure, row = plt.subplots(1, 4, figsize=(7.2, 2.1))
-show(row[0], gray(test_pixels[2], everything), title="Image")
+show(row[0], whole[2], title="Image")
 show(row[1], lines=strokes(targets[2], everything, colors="C1"), title="Edges")
-show(row[2], gray(test_pixels[2], ~hidden[2]), title="Hidden")
+show(row[2], seen[2], title="Hidden")
 show(row[3], lines=strokes(drawn[2], hidden[2], colors="C0"), title="Guess")
 plt.show()
 
@@ -219,24 +234,19 @@ plt.show()
 #
 # ## Read the learning curve
 #
-# Each point is the mean of {{ window }} steps; the lines are errors on the test images.
+# Each point is the mean of 50 steps; the lines are errors on the test images.
 
 # %%
 #| alt: >
 #|   Line chart of the loss over the steps of training. It falls below the dashed line of
 #|   the mean histogram within a hundred steps and ends a little above the dotted line of
 #|   the neighbors.
-#| record:
-#|   window: window
-window = 50
-points = torch.tensor(losses).unflatten(0, (-1, window)).mean(dim=1).tolist()
-steps = [window * (index + 0.5) for index in range(len(points))]
-figure, axes = plt.subplots(figsize=(6.4, 3.0))
-axes.plot(steps, points, label="MaskFeat, training")
-axes.axhline(errors["mean histogram"], color="C1", linestyle="--", label="mean histogram")
-axes.axhline(errors["neighbors"], color="C2", linestyle=":", label="neighbors")
-axes.set(xlabel="step", ylabel="error of hidden patches", ylim=(0.03, 0.08))
-axes.legend()
+from snippets.vision.patches import show_losses
+
+levels = {name: errors[name] for name in ("mean histogram", "neighbors")}
+show_losses(losses, levels, "MaskFeat")
+plt.ylabel("error of hidden patches")
+plt.ylim(0.03, 0.08)
 plt.show()
 
 # %% [markdown]
@@ -255,8 +265,9 @@ chosen = torch.cat(
     [torch.arange(1, 4), image_errors["MaskFeat"].argsort(descending=True)[:3]]
 )
 figure, grid = plt.subplots(3, len(chosen), figsize=(7.2, 2.9))
-for column, index in zip(grid.T, chosen.tolist(), strict=True):
-    show(column[0], gray(test_pixels[index], ~hidden[index]))
+images = as_images(patches[chosen], processor, ~hidden[chosen])
+for column, image, index in zip(grid.T, images, chosen.tolist(), strict=True):
+    show(column[0], image)
     show(column[1], lines=strokes(drawn[index], hidden[index], colors="C0"))
     show(column[2], lines=strokes(targets[index], hidden[index], colors="C1"))
 for axes, name in zip(grid[:, 0], ["hidden", "guessed", "true"], strict=True):
@@ -277,6 +288,8 @@ plt.show()
 #|   Two rows of four panels. Above, test images with blocks blank and a cross on one hidden
 #|   patch. Below, 7 by 7 maps of the attention of that patch, brightest on a few seen places,
 #|   often at the upper or the lower end of the garment.
+from snippets.vision.patches import show_attention
+
 with torch.no_grad():
     output = model.vit(
         test_pixels[:4], bool_masked_pos=hidden[:4], output_attentions=True
@@ -285,18 +298,7 @@ attention = output.attentions[-1].mean(dim=1)  # (4, 50, 50)
 attention = attention[:, 1:, 1:]  # (4, 49, 49), without the class token
 edges = hidden[:4] & (targets[:4].sum(dim=2) > 0)  # hidden, and not flat
 centers = (distance[24] + 100 * ~edges).argmin(dim=1)
-maps = attention[torch.arange(4), centers].view(4, 7, 7).numpy()
-figure, panels = plt.subplots(2, 4, figsize=(6.6, 3.4))
-for index, (above, below) in enumerate(panels.T):
-    show(above, gray(test_pixels[index], ~hidden[index]))
-    shades = below.imshow(
-        maps[index], vmin=0, vmax=maps.max(), interpolation="none", extent=(0, 7, 7, 0)
-    )
-    for axes in (above, below):
-        place = centers[index].item()
-        axes.plot(place % 7 + 0.5, place // 7 + 0.5, "x", color="C1")
-        axes.set(xticks=[], yticks=[])
-figure.colorbar(shades, ax=panels[1], label="attention")
+show_attention(seen, attention, centers.tolist())
 plt.show()
 
 # %% [markdown]

@@ -45,13 +45,26 @@ print("training clips", tuple(train_clips.shape), "held out", len(test_clips))
 #|   accuracy: accuracy
 #|   metric: accuracy
 #|   steps: len(losses)
+from torch.nn import functional as F
 from transformers import set_seed
 
-from snippets.vision.mvit import TinyMViT, predict, train
+from snippets.vision.mvit import TinyMViT, predict
+from snippets.vision.optimize import minimize
+
+
+def train(model, clips, steps):
+    """Train on clips that carry the training labels; return the loss of each step."""
+    return minimize(
+        lambda batch: F.cross_entropy(model(clips[batch]), train_labels[batch]),
+        [{"params": list(model.parameters()), "lr": 3e-3, "weight_decay": 0.05}],
+        count=len(clips),
+        steps=steps,
+    )
+
 
 set_seed(0)
 model = TinyMViT()
-losses = train(model, train_clips, train_labels, steps=180)
+losses = train(model, train_clips, steps=180)
 accuracy = (
     (predict(model, test_clips).argmax(dim=-1) == test_labels).double().mean().item()
 )
@@ -74,7 +87,7 @@ from snippets.vision.mvit import freeze
 
 set_seed(0)
 still = TinyMViT()
-train(still, prepare(freeze(train_videos)), train_labels, steps=90)
+train(still, prepare(freeze(train_videos)), steps=90)
 frozen = predict(still, prepare(freeze(test_videos))).argmax(dim=-1)
 frozen = (frozen == test_labels).double().mean().item()
 
@@ -159,14 +172,16 @@ plt.show()
 
 # %%
 #| record:
-#|   patch: model.conv_proj.stride[1]
+#|   patch: model.mvit.conv_proj.stride[1]
 #|   pairs: int(table["pairs"].sum())
 #|   plain_pairs: int(table["without pooling"].sum())
 #|   saving: table["without pooling"].sum() / table["pairs"].sum()
 import pandas as pd
 
 rows = []
-for block, entering, leaving in zip(model.blocks, stages[:-1], stages[1:], strict=True):
+for block, entering, leaving in zip(
+    model.mvit.blocks, stages[:-1], stages[1:], strict=True
+):
     queries = leaving[0, ..., 0].numel() + 1  # and the class token
     tokens = entering[0, ..., 0].numel()
     keys = tokens // np.prod(block.attn.pool_k.pool.stride) + 1

@@ -83,11 +83,23 @@ print(tuple(test_clips.shape), f"from {test_clips.min():.0f} to {test_clips.max(
 #|   steps: len(losses)
 from transformers import set_seed
 
-from snippets.vision.timesformer import build_timesformer, predict, train
+from snippets.vision.optimize import minimize
+from snippets.vision.timesformer import build_timesformer, predict
+
+
+def train(model, clips, steps):
+    """Train on clips that carry the training labels; return the loss of each step."""
+    return minimize(
+        lambda batch: model(clips[batch], labels=train_labels[batch]).loss,
+        [{"params": list(model.parameters()), "lr": 2e-3, "weight_decay": 0.05}],
+        count=len(clips),
+        steps=steps,
+    )
+
 
 set_seed(0)
 model = build_timesformer(DIRECTIONS)
-losses = train(model, train_clips, train_labels, steps=320)
+losses = train(model, train_clips, steps=320)
 answers = predict(model, test_clips).argmax(dim=-1)
 accuracy = (answers == test_labels).double().mean().item()
 print(f"{model.num_parameters():,} parameters, {len(losses)} steps")
@@ -123,7 +135,7 @@ def score(classifier, clips):
 
 set_seed(0)
 still = build_timesformer(DIRECTIONS)
-train(still, prepare(freeze(train_videos)), train_labels, steps=160)
+train(still, prepare(freeze(train_videos)), steps=160)
 frozen = score(still, prepare(freeze(test_videos)))
 
 order = np.random.default_rng(0).permuted(

@@ -6,15 +6,13 @@ Units: sizes in pixels, accuracy as a share from 0 to 1.
 Shapes: B images of one channel, H x W pixels, cut into N patches of P pixels; V tokens.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import BeitConfig, BeitForMaskedImageModeling, BeitImageProcessor
 
 VOCABULARY = 64
-BATCH_SIZE = 32
-LEARNING_RATE = 3e-3
-STEPS = 1200
 
 
 def build_processor() -> BeitImageProcessor:
@@ -172,47 +170,37 @@ def build_beit(
     return model
 
 
-def train(
+def token_loss(
     model: BeitForMaskedImageModeling,
     pixel_values: torch.Tensor,
     tokens: torch.Tensor,
     masks: torch.Tensor,
-    steps: int = STEPS,
     seed: int = 0,
-) -> list[float]:
-    """Train to name the hidden tokens with AdamW; labels are not needed.
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the function that training lowers: how badly hidden tokens are guessed.
 
     Args:
-        model: The model, changed in place.
-        pixel_values: Images (B, 1, H, W) from the processor.
-        tokens: The token of each patch (B, N).
-        masks: Masks (M, N) to draw from.
-        steps: Batches to learn from.
-        seed: Seed of batches and masks.
+        model: The model, set to learn.
+        pixel_values: Images (M, 1, H, W) from the processor.
+        tokens: The token of each patch (M, N).
+        masks: Masks (any number, N) to draw from, true where hidden.
+        seed: Seed of the choice of masks.
 
     Returns:
-        The loss of each step.
+        A function from the indices of a batch (B,) to the mean cross-entropy of its
+        hidden patches.
     """
-    generator = torch.Generator().manual_seed(seed)
-    weights = model.parameters()
-    optimizer = torch.optim.AdamW(weights, weight_decay=0.05, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=LEARNING_RATE, total_steps=steps, pct_start=0.1
-    )
     model.train()
-    losses = []
-    for _ in range(steps):
-        batch = torch.randint(len(pixel_values), (BATCH_SIZE,), generator=generator)
-        hidden = masks[torch.randint(len(masks), (BATCH_SIZE,), generator=generator)]
+    generator = torch.Generator().manual_seed(seed)
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        hidden = masks[torch.randint(len(masks), (len(batch),), generator=generator)]
         labels = tokens[batch][hidden]  # one label a hidden patch
-        loss = model(pixel_values[batch], bool_masked_pos=hidden, labels=labels).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
+        output = model(pixel_values[batch], bool_masked_pos=hidden, labels=labels)
+        loss: torch.Tensor = output.loss
+        return loss
+
+    return loss_of
 
 
 def guess_tokens(

@@ -5,15 +5,14 @@ Units: sizes in pixels; errors as mean squared error of normalized pixels.
 Shapes: B images of one channel, H x W pixels, cut into N patches of P pixels.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from transformers import ViTImageProcessor, ViTMAEConfig, ViTMAEForPreTraining
 from transformers.models.vit_mae.modeling_vit_mae import (
     build_2d_sinusoidal_position_embedding,
 )
-
-BATCH_SIZE = 32
-LEARNING_RATE = 6e-3
-STEPS = 2000
 
 
 def build_processor() -> ViTImageProcessor:
@@ -72,46 +71,33 @@ def build_mae(image_size: int = 28, patch_size: int = 4) -> ViTMAEForPreTraining
     return model
 
 
-def train(
-    model: ViTMAEForPreTraining,
-    pixel_values: torch.Tensor,
-    steps: int = STEPS,
-    seed: int = 0,
-) -> list[float]:
-    """Train on random masks and mirror images with AdamW; labels are not needed.
+def drawing_loss(
+    model: ViTMAEForPreTraining, pixel_values: torch.Tensor, seed: int = 0
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the function that training lowers: the error of hidden pixels.
 
     Args:
-        model: The autoencoder, changed in place.
-        pixel_values: Images (B, 1, H, W) from the processor.
-        steps: Batches to learn from.
-        seed: Seed of batches, mirrors and masks.
+        model: The autoencoder, set to learn.
+        pixel_values: Images (M, 1, H, W) from the processor.
+        seed: Seed of masks and mirrors.
 
     Returns:
-        The loss of each step.
+        A function from the indices of a batch (B,) to the mean squared error where its
+        images were hidden. Half of the images are mirrored, others each time.
     """
+    model.train()
     generator = torch.Generator().manual_seed(seed)
     patches = model.vit.embeddings.patch_embeddings.num_patches
-    weights = model.parameters()
-    optimizer = torch.optim.AdamW(weights, weight_decay=0.05, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=LEARNING_RATE, total_steps=steps, pct_start=0.1
-    )
-    model.train()
-    losses = []
-    for _ in range(steps):
-        batch = torch.randint(len(pixel_values), (BATCH_SIZE,), generator=generator)
-        images = pixel_values[batch]
-        mirror = torch.rand(BATCH_SIZE, 1, 1, 1, generator=generator) < 0.5
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        images = pixel_values[batch]  # (B, 1, H, W)
+        mirror = torch.rand(len(batch), 1, 1, 1, generator=generator) < 0.5
         images = torch.where(mirror, images.flip(-1), images)
-        noise = torch.rand(BATCH_SIZE, patches, generator=generator)
-        loss = model(images, noise=noise).loss  # only hidden patches count
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
+        noise = torch.rand(len(batch), patches, generator=generator)
+        loss: torch.Tensor = model(images, noise=noise).loss  # hidden patches count
+        return loss
+
+    return loss_of
 
 
 def reconstruct(
@@ -134,6 +120,37 @@ def reconstruct(
     hidden = output.mask.bool()
     patches = model.patchify(pixel_values)
     return torch.where(hidden[:, :, None], output.logits, patches), hidden
+
+
+def decoder_attention(
+    model: ViTMAEForPreTraining, pixel_values: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
+    """Read how much each patch takes from each other one, last in the decoder.
+
+    Args:
+        model: The autoencoder.
+        pixel_values: Images (B, 1, H, W) from the processor.
+        noise: A number for each patch (B, N): the quarter with the smallest is seen.
+
+    Returns:
+        Weights (B, N, N), a mean over the heads, without the class token.
+    """
+    found = []
+
+    def keep(_: Any, __: Any, output: tuple[torch.Tensor, torch.Tensor]) -> None:
+        found.append(output[1])  # (B, heads, 1 + N, 1 + N)
+
+    layer: Any = model.decoder.decoder_layers[-1]
+    settings = layer.attention.config
+    before = settings._attn_implementation
+    settings._attn_implementation = "eager"  # the kind that can report its weights
+    hook = layer.attention.register_forward_hook(keep)
+    try:
+        reconstruct(model, pixel_values, noise)
+    finally:
+        hook.remove()
+        settings._attn_implementation = before
+    return found[0].mean(dim=1)[:, 1:, 1:]
 
 
 def nearest_fill(

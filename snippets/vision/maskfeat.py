@@ -6,15 +6,14 @@ Units: sizes in pixels; errors as mean squared error of histograms of length 1 o
 Shapes: B images of one channel, H x W pixels, cut into N patches; O orientations.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers import ViTConfig, ViTImageProcessor, ViTModel, ViTPreTrainedModel
 
 ORIENTATIONS = 9
-BATCH_SIZE = 32
-LEARNING_RATE = 3e-3
-STEPS = 1600
 
 
 def build_processor() -> ViTImageProcessor:
@@ -66,7 +65,7 @@ class MaskFeat(ViTPreTrainedModel):
         super().__init__(config)
         self.vit = ViTModel(config, add_pooling_layer=False, use_mask_token=True)
         self.head = nn.Linear(config.hidden_size, ORIENTATIONS)
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()
 
     def forward(
         self, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor
@@ -118,47 +117,35 @@ def build_maskfeat(image_size: int = 28, patch_size: int = 4) -> MaskFeat:
     return model
 
 
-def train(
+def edge_loss(
     model: MaskFeat,
     pixel_values: torch.Tensor,
     targets: torch.Tensor,
     masks: torch.Tensor,
-    steps: int = STEPS,
     seed: int = 0,
-) -> list[float]:
-    """Train to guess the hidden histograms with AdamW; labels are not needed.
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the function that training lowers: the error of hidden histograms.
 
     Args:
-        model: The model, changed in place.
-        pixel_values: Images (B, 1, H, W) from the processor.
-        targets: Their histograms (B, N, O).
-        masks: Masks (M, N) to draw from, true where hidden.
-        steps: Batches to learn from.
-        seed: Seed of batches and masks.
+        model: The model, set to learn.
+        pixel_values: Images (M, 1, H, W) from the processor.
+        targets: Their histograms (M, N, O).
+        masks: Masks (any number, N) to draw from, true where hidden.
+        seed: Seed of the choice of masks.
 
     Returns:
-        The loss of each step.
+        A function from the indices of a batch (B,) to the mean squared error of its
+        hidden patches.
     """
-    generator = torch.Generator().manual_seed(seed)
-    weights = model.parameters()
-    optimizer = torch.optim.AdamW(weights, weight_decay=0.05, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=LEARNING_RATE, total_steps=steps, pct_start=0.1
-    )
     model.train()
-    losses = []
-    for _ in range(steps):
-        batch = torch.randint(len(pixel_values), (BATCH_SIZE,), generator=generator)
-        hidden = masks[torch.randint(len(masks), (BATCH_SIZE,), generator=generator)]
+    generator = torch.Generator().manual_seed(seed)
+
+    def loss_of(batch: torch.Tensor) -> torch.Tensor:
+        hidden = masks[torch.randint(len(masks), (len(batch),), generator=generator)]
         guesses = model(pixel_values[batch], bool_masked_pos=hidden)
-        loss = F.mse_loss(guesses[hidden], targets[batch][hidden])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
+        return F.mse_loss(guesses[hidden], targets[batch][hidden])
+
+    return loss_of
 
 
 def neighbor_histograms(

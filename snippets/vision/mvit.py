@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from torch.nn import functional as F
 from torchvision.models.video.mvit import MSBlockConfig, MViT
 
 
-class TinyMViT(MViT, PyTorchModelHubMixin):  # type: ignore[misc]
+class TinyMViT(torch.nn.Module, PyTorchModelHubMixin):
     """Three blocks; the second and the third pool their queries.
 
     Args:
@@ -34,7 +33,8 @@ class TinyMViT(MViT, PyTorchModelHubMixin):  # type: ignore[misc]
             (4, 2 * width, 4 * width, half, whole),
         ]
         kernel = [3, 3, 3]
-        super().__init__(
+        super().__init__()
+        self.mvit = MViT(
             spatial_size=(size, size),
             temporal_size=frames,
             block_setting=[
@@ -50,7 +50,19 @@ class TinyMViT(MViT, PyTorchModelHubMixin):  # type: ignore[misc]
         )
         # One gray channel instead of three colors. As in the original, neighboring
         # patches overlap, and two frames make one slice of tokens.
-        self.conv_proj = torch.nn.Conv3d(1, width, (3, 7, 7), (2, 4, 4), (1, 3, 3))
+        self.mvit.conv_proj = torch.nn.Conv3d(1, width, (3, 7, 7), (2, 4, 4), (1, 3, 3))
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Score each class for each clip.
+
+        Args:
+            pixel_values: Clips (B, 1, F, S, S).
+
+        Returns:
+            Logits, one row a clip.
+        """
+        logits: torch.Tensor = self.mvit(pixel_values)
+        return logits
 
 
 def prepare(videos: np.ndarray) -> torch.Tensor:
@@ -83,7 +95,7 @@ def freeze(videos: np.ndarray) -> np.ndarray:
     return np.repeat(videos[:, frames // 2, None], frames, axis=1)
 
 
-def predict(model: MViT, pixel_values: torch.Tensor) -> torch.Tensor:
+def predict(model: TinyMViT, pixel_values: torch.Tensor) -> torch.Tensor:
     """Score each class for each clip, without learning.
 
     Args:
@@ -98,49 +110,7 @@ def predict(model: MViT, pixel_values: torch.Tensor) -> torch.Tensor:
         return torch.cat([model(part) for part in pixel_values.split(128)])
 
 
-def train(
-    model: MViT,
-    pixel_values: torch.Tensor,
-    labels: torch.Tensor,
-    steps: int,
-    batch_size: int = 16,
-    learning_rate: float = 3e-3,
-    seed: int = 0,
-) -> list[float]:
-    """Train with AdamW and a learning rate that rises, then falls.
-
-    Args:
-        model: The classifier, changed in place.
-        pixel_values: Clips (B, 1, F, S, S).
-        labels: Their classes (B,).
-        steps: Batches to learn from.
-        batch_size: Clips in a batch, drawn at random.
-        learning_rate: Its largest value.
-        seed: Seed of the order of the clips.
-
-    Returns:
-        The training loss of each step.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.1
-    )
-    losses = []
-    model.train()
-    for _ in range(steps):
-        batch = torch.randint(len(labels), (batch_size,), generator=generator)
-        loss = F.cross_entropy(model(pixel_values[batch]), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
-
-
-def pyramid(model: MViT, pixel_values: torch.Tensor) -> list[torch.Tensor]:
+def pyramid(model: TinyMViT, pixel_values: torch.Tensor) -> list[torch.Tensor]:
     """Read the tokens that enter the first block and those that leave each block.
 
     Args:
@@ -161,8 +131,8 @@ def pyramid(model: MViT, pixel_values: torch.Tensor) -> list[torch.Tensor]:
         tokens, places = output
         found.append(tokens[:, 1:].unflatten(1, places))
 
-    hooks = [model.blocks[0].register_forward_pre_hook(enter)]
-    hooks += [block.register_forward_hook(leave) for block in model.blocks]
+    hooks = [model.mvit.blocks[0].register_forward_pre_hook(enter)]
+    hooks += [block.register_forward_hook(leave) for block in model.mvit.blocks]
     model.eval()
     with torch.no_grad():
         model(pixel_values)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 from transformers import (
     AutoModelForVideoClassification,
     AutoVideoProcessor,
@@ -98,48 +97,6 @@ def predict(
     return torch.cat(parts)
 
 
-def train(
-    model: TimesformerForVideoClassification,
-    pixel_values: torch.Tensor,
-    labels: torch.Tensor,
-    steps: int,
-    batch_size: int = 16,
-    learning_rate: float = 2e-3,
-    seed: int = 0,
-) -> list[float]:
-    """Train with AdamW and a learning rate that rises, then falls.
-
-    Args:
-        model: The classifier, changed in place.
-        pixel_values: Clips (B, F, C, S, S) from the processor.
-        labels: Their classes (B,).
-        steps: Batches to learn from.
-        batch_size: Clips in a batch, drawn at random.
-        learning_rate: Its largest value.
-        seed: Seed of the order of the clips.
-
-    Returns:
-        The training loss of each step.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=learning_rate, total_steps=steps, pct_start=0.1
-    )
-    losses = []
-    model.train()
-    for _ in range(steps):
-        batch = torch.randint(len(labels), (batch_size,), generator=generator)
-        loss = F.cross_entropy(model(pixel_values[batch]).logits, labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
-
-
 def time_attention(
     model: TimesformerForVideoClassification, pixel_values: torch.Tensor
 ) -> torch.Tensor:
@@ -165,10 +122,8 @@ def time_attention(
     found = []
 
     def keep(module: Any, inputs: tuple[torch.Tensor], _: Any) -> None:
-        weights = module.forward(inputs[0], output_attentions=True)[
-            1
-        ]  # (B * N, heads, F, F)
-        found.append(weights.unflatten(0, (len(pixel_values), -1)))
+        _, weights = module.forward(inputs[0], output_attentions=True)
+        found.append(weights.unflatten(0, (len(pixel_values), -1)))  # (B, N, heads, F, F)
 
     layers: Any = model.timesformer.encoder.layer
     hooks = [

@@ -12,10 +12,11 @@ from snippets.vision.beit import (
     guess_tokens,
     learn_codebook,
     neighbor_tokens,
+    token_loss,
     tokenize,
-    train,
 )
 from snippets.vision.data import load_fashion
+from snippets.vision.optimize import minimize
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -113,7 +114,13 @@ def test_hidden_pixels_do_not_leak_into_the_guess(model, images):
 def test_a_few_steps_beat_the_most_frequent_token_of_each_place(model, images, codebook):
     library, tokens = (tokenize(cut_patches(part), codebook) for part in images)
     hidden = block_masks(200, across=7, seed=1)
-    losses = train(model, images[0], library, block_masks(200, across=7), steps=80)
+    losses = minimize(
+        token_loss(model, images[0], library, block_masks(200, across=7)),
+        [{"params": list(model.parameters()), "lr": 3e-3}],
+        len(library),
+        steps=80,
+        batch_size=32,
+    )
     accuracy = (guess_tokens(model, images[1], hidden) == tokens)[hidden].float().mean()
     mode = library.mode(dim=0).values
     assert len(losses) == 80

@@ -6,11 +6,13 @@ from snippets.vision.data import load_fashion
 from snippets.vision.mae import (
     build_mae,
     build_processor,
+    decoder_attention,
+    drawing_loss,
     linear_fill,
     nearest_fill,
     reconstruct,
-    train,
 )
+from snippets.vision.optimize import minimize
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +77,40 @@ def test_hidden_pixels_do_not_leak_into_the_drawing(model, images, noise):
     patches[hidden] = 5.0
     again, _ = reconstruct(model, model.unpatchify(patches), noise)
     torch.testing.assert_close(again, drawn)
+
+
+def train(model, pixel_values, steps, seed=0):
+    return minimize(
+        drawing_loss(model, pixel_values, seed),
+        [{"params": list(model.parameters()), "lr": 6e-3}],
+        len(pixel_values),
+        steps,
+        batch_size=32,
+        seed=seed,
+    )
+
+
+def test_the_attention_of_the_decoder_is_that_of_its_last_layer(model, images, noise):
+    first, _ = reconstruct(model, images[1][:3], noise[:3])
+    weights = decoder_attention(model, images[1][:3], noise[:3])
+    assert weights.shape == (3, 49, 49)
+    assert weights.min() >= 0
+    assert (weights.sum(dim=-1) < 1).all()  # the rest goes to the class token
+    layer = model.decoder.decoder_layers[-1]
+    caught = []
+    hook = layer.attention.register_forward_pre_hook(
+        lambda _, args, kwargs: caught.append(args[0]), with_kwargs=True
+    )
+    again, _ = reconstruct(model, images[1][:3], noise[:3])
+    hook.remove()
+    torch.testing.assert_close(again, first)
+    query, key = (
+        part(caught[0]).unflatten(-1, (4, 16)).transpose(1, 2)
+        for part in (layer.attention.q_proj, layer.attention.k_proj)
+    )
+    by_hand = (query @ key.mT / 4).softmax(dim=-1).mean(dim=1)[:, 1:, 1:]
+    torch.testing.assert_close(weights, by_hand)
+    assert not layer.attention._forward_hooks
 
 
 def test_a_hundred_steps_beat_the_mean_patch_of_each_place(model, images, noise):

@@ -10,10 +10,11 @@ from snippets.vision.maskfeat import (
     MaskFeat,
     build_maskfeat,
     build_processor,
+    edge_loss,
     histograms,
     neighbor_histograms,
-    train,
 )
+from snippets.vision.optimize import minimize
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -98,7 +99,13 @@ def test_a_guess_for_each_patch_without_a_leak(model, images, masks):
 
 def test_a_few_steps_beat_the_mean_histogram_of_each_place(model, gray, images, masks):
     library, targets = (histograms(part.float()) for part in gray)
-    losses = train(model, images[0], library, masks, steps=100)
+    losses = minimize(
+        edge_loss(model, images[0], library, masks),
+        [{"params": list(model.parameters()), "lr": 3e-3}],
+        len(library),
+        steps=100,
+        batch_size=32,
+    )
     model.eval()
     with torch.no_grad():
         guesses = model(images[1], bool_masked_pos=masks)

@@ -7,7 +7,8 @@ from torch.nn import functional as F
 from transformers import set_seed
 
 from snippets.vision.data import make_clips
-from snippets.vision.mvit import TinyMViT, freeze, predict, prepare, pyramid, train
+from snippets.vision.mvit import TinyMViT, freeze, predict, prepare, pyramid
+from snippets.vision.optimize import minimize
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,7 +90,7 @@ def attention_by_equation(module, x, places):
     ("block", "places"), [(0, (4, 8, 8)), (1, (4, 8, 8)), (2, (4, 4, 4))]
 )
 def test_pooling_attention_follows_its_equation(model, block, places):
-    module = model.blocks[block].attn
+    module = model.mvit.blocks[block].attn
     torch.manual_seed(0)
     x = torch.randn(2, 1 + int(np.prod(places)), module.qkv.in_features)
     with torch.no_grad():
@@ -107,12 +108,12 @@ def test_the_pyramid_trades_places_for_channels(model, clips):
 
 
 def test_the_head_reads_the_class_token_of_the_last_stage(model, clips):
-    caught = []
-    hook = model.blocks[-1].register_forward_hook(lambda *args: caught.append(args[2][0]))
+    caught, mvit = [], model.mvit
+    hook = mvit.blocks[-1].register_forward_hook(lambda *args: caught.append(args[2][0]))
     logits = predict(model, clips)
     hook.remove()
     with torch.no_grad():
-        torch.testing.assert_close(model.head(model.norm(caught[0][:, 0])), logits)
+        torch.testing.assert_close(mvit.head(mvit.norm(caught[0][:, 0])), logits)
 
 
 def test_bytes_become_numbers_around_zero():
@@ -139,7 +140,13 @@ def test_a_short_training_tells_right_from_left_if_the_clips_move():
     keep, held = labels < 2, answers < 2  # right and left only: quick to learn
     set_seed(0)
     model = TinyMViT(size=16)
-    train(model, prepare(videos[keep]), torch.tensor(labels[keep]), steps=90)
+    clips, wanted = prepare(videos[keep]), torch.tensor(labels[keep])
+    minimize(
+        lambda batch: F.cross_entropy(model(clips[batch]), wanted[batch]),
+        [{"params": list(model.parameters()), "lr": 3e-3, "weight_decay": 0.05}],
+        count=len(clips),
+        steps=90,
+    )
 
     def score(clips: np.ndarray) -> float:
         guess = predict(model, prepare(clips)).argmax(dim=-1)
@@ -159,5 +166,5 @@ def test_a_saved_model_reloads_to_equal_logits(model, clips, tmp_path: Path):
 def test_the_arguments_are_saved_with_the_weights(tmp_path: Path):
     TinyMViT(num_classes=7, width=8).save_pretrained(tmp_path)
     reloaded = TinyMViT.from_pretrained(tmp_path)
-    assert reloaded.head[1].out_features == 7
-    assert reloaded.conv_proj.out_channels == 8
+    assert reloaded.mvit.head[1].out_features == 7
+    assert reloaded.mvit.conv_proj.out_channels == 8
