@@ -27,6 +27,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
+from executor import sample
 from executor.cache import Entry
 from executor.errors import NotRunError, PageError
 from executor.project import Project, State
@@ -349,9 +350,10 @@ def _promise(config: MkDocsConfig) -> None:
 
 
 def _prose(file: File, site: Site) -> str:
-    """Returns what a page of prose is made of, with the values that it shows."""
+    """Returns what a page of prose is made of, with the values and cells it shows."""
     text = file.content_string
     with contextlib.suppress(PageError):  # shown on the page itself
+        text = sample.fill(text, site.views, site.values, file.src_uri)
         text = site.prose(text, file.src_uri, "")
     return text
 

@@ -208,9 +208,9 @@ table
 #
 # ## Save a model that transformers does not know
 #
-# MViT is in torchvision, not in transformers, so it has no `save_pretrained`. One base class
-# of huggingface_hub adds it: `PyTorchModelHubMixin` writes the weights as safetensors and the
-# arguments of `__init__` as JSON.
+# MViT is in torchvision, not in transformers, so it has no `save_pretrained`. `TinyMViT`,
+# which holds it, inherits one from huggingface_hub: `PyTorchModelHubMixin` writes the weights
+# as safetensors and the arguments of `__init__` as JSON.
 
 # %%
 from pathlib import Path

@@ -140,7 +140,7 @@ def test_a_short_training_tells_right_from_left_if_the_clips_move():
     keep, held = labels < 2, answers < 2  # right and left only: quick to learn
     set_seed(0)
     model = build_timesformer(DIRECTIONS, size=16)
-    train(model, prepare(videos[keep]), torch.tensor(labels[keep]), steps=180)
+    train(model, prepare(videos[keep]), torch.tensor(labels[keep]), steps=250)
 
     def score(clips: np.ndarray) -> float:
         guess = predict(model, prepare(clips)).argmax(dim=-1)
