@@ -241,8 +241,9 @@ plt.show()
 # %%
 #| alt: >
 #|   Six columns of three images: blocks hidden, guessed, true. In the first three columns the
-#|   guessed blocks continue sleeves, legs and soles well. In the last three, prints and
-#|   stripes are guessed as plain cloth or misplaced.
+#|   guessed blocks continue the outlines of a T-shirt, a boot and a skirt well. In the last
+#|   three, dark legs in front of bright cloth and the stripes of two pullovers are guessed as
+#|   plain cloth.
 #| record:
 #|   shown: len(chosen)
 #|   half: len(chosen) // 2
@@ -267,8 +268,9 @@ plt.show()
 # %%
 #| alt: >
 #|   Two rows of four panels. Above, test images with blocks blank and a small cross on one
-#|   hidden patch. Below, 7 by 7 maps of the attention of that patch: most of it goes to one to
-#|   three seen patches near by, at the border of what is hidden.
+#|   hidden patch. Below, 7 by 7 maps of the attention of that patch: most of it goes to seen
+#|   patches of cloth at the border of what is hidden, in the first map mainly to one, in the
+#|   second and the third spread over several.
 from snippets.vision.patches import show_attention
 
 with torch.no_grad():

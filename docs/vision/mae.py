@@ -216,6 +216,7 @@ from snippets.vision.patches import show_losses
 levels = {name: errors[name] for name in ("mean patch", "linear guess", "neighbors")}
 show_losses(losses, levels, "MAE")
 plt.ylabel("error of hidden pixels")
+plt.ylim(0, 1.3)
 plt.show()
 
 # %% [markdown]
@@ -251,8 +252,9 @@ plt.show()
 # %%
 #| alt: >
 #|   Six columns of three images: true photograph, seen patches, drawing. The photographs
-#|   are boots and sandals with high heels; the drawings are shapeless blurs around the few
-#|   patches that were seen.
+#|   are three boots and two sandals with high heels and a striped pullover. The drawings are
+#|   blurs around the few patches that were seen: the first boot looks like a shirt, the last
+#|   like a skirt, and the pullover has its stripes only where they were seen.
 worst = image_errors["MAE"].argsort(descending=True)[:shown]
 show_rows(
     {
@@ -267,25 +269,37 @@ plt.show()
 # ## See where it looks
 #
 # How much a hidden patch takes from each other place is its *attention*. Below, for one
-# hidden patch of four images, that of the decoder, as a mean over its heads. `reconstruct`
-# does not report it, so `decoder_attention` listens in on that layer.
+# hidden patch of four images, that of the decoder's last layer, as a mean over its heads.
+# The model does not report it, so `decoder_attention` listens in on that layer.
 
 # %%
 #| alt: >
-#|   TODO
+#|   Two rows of four panels. Above, test images with three quarters blank and a cross on one
+#|   hidden patch near the middle. Below, 7 by 7 maps of the attention of that patch. In each
+#|   most of it goes to a few seen patches around it: about half to one of cloth in the first,
+#|   four tenths in the last, and spread over cloth and background in the third.
+#| record:
+#|   toward_seen: toward_seen
+#|   seen_share: (~hidden).float().mean().item()
 from snippets.vision.mae import decoder_attention
 from snippets.vision.patches import show_attention
 
-attention = decoder_attention(model, test_pixels[:4], noise[:4])  # (4, 49, 49)
+attention = decoder_attention(model, test_pixels, noise)  # (1000, 49, 49)
+toward_seen = (attention * ~hidden[:, None]).sum(dim=2)[hidden].mean().item()
+print(f"{toward_seen:.1%} of the attention of hidden patches goes to seen ones")
 cloth = hidden[:4] & (truth[:4].mean(dim=2) > 0)  # hidden, and not background
 places = torch.cartesian_prod(torch.arange(7.0), torch.arange(7.0))
 away = (places - 3).norm(dim=1)  # from the middle of the image
 centers = (away + 100 * ~cloth).argmin(dim=1)
 images = as_images(truth[:4], processor, ~hidden[:4])
-show_attention(images, attention, centers.tolist())
+show_attention(images, attention[:4], centers.tolist())
 plt.show()
 
 # %% [markdown]
+# Over all test images, hidden patches give {{ toward_seen | percent }} of their attention to
+# the seen ones, which are {{ seen_share | percent }} of the patches. The rest goes to hidden
+# patches and to the class token.
+#
 # ## Save the encoder and load it again
 
 # %%

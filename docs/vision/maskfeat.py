@@ -209,10 +209,8 @@ def show(axes, image=None, lines=None, title=""):
 
 
 patches = cut_patches(test_pixels)  # (1000, 49, 16)
-whole, seen = (
-    as_images(patches[:4], processor),
-    as_images(patches[:4], processor, ~hidden[:4]),
-)
+whole = as_images(patches[:4], processor)
+seen = as_images(patches[:4], processor, ~hidden[:4])
 everything = torch.ones(49, dtype=torch.bool)
 figure, row = plt.subplots(1, 4, figsize=(7.2, 2.1))
 show(row[0], whole[2], title="Image")
@@ -259,8 +257,8 @@ plt.show()
 #| alt: >
 #|   Six columns of three panels: blocks hidden, guessed strokes, true strokes. In the first
 #|   three columns guessed and true strokes mostly agree along outlines. The last three are a
-#|   patterned top, a garment with level stripes and a bag: the guessed strokes are thin and
-#|   mostly upright, the true ones thick and level or slanted.
+#|   garment with level stripes, a bright top with a dark neck and a sandal: many guessed
+#|   strokes are thin, level and upright, the true ones thick and level or slanted.
 chosen = torch.cat(
     [torch.arange(1, 4), image_errors["MaskFeat"].argsort(descending=True)[:3]]
 )

@@ -65,7 +65,7 @@ class MaskFeat(ViTPreTrainedModel):
         super().__init__(config)
         self.vit = ViTModel(config, add_pooling_layer=False, use_mask_token=True)
         self.head = nn.Linear(config.hidden_size, ORIENTATIONS)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor

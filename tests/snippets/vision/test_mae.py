@@ -113,6 +113,15 @@ def test_the_attention_of_the_decoder_is_that_of_its_last_layer(model, images, n
     assert not layer.attention._forward_hooks
 
 
+def test_a_failed_look_at_the_attention_leaves_the_model_as_it_was(model, noise):
+    attention = model.decoder.decoder_layers[-1].attention
+    before = attention.config._attn_implementation
+    with pytest.raises(ValueError, match="channel dimension"):
+        decoder_attention(model, torch.zeros(1, 3, 28, 28), noise[:1])
+    assert attention.config._attn_implementation == before != "eager"
+    assert not attention._forward_hooks
+
+
 def test_a_hundred_steps_beat_the_mean_patch_of_each_place(model, images, noise):
     library, patches = (model.patchify(part) for part in images)
     losses = train(model, images[0], steps=100)

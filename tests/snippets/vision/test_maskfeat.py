@@ -101,7 +101,7 @@ def test_a_few_steps_beat_the_mean_histogram_of_each_place(model, gray, images, 
     library, targets = (histograms(part.float()) for part in gray)
     losses = minimize(
         edge_loss(model, images[0], library, masks),
-        [{"params": list(model.parameters()), "lr": 3e-3}],
+        [{"params": list(model.parameters()), "lr": 3e-3, "betas": (0.9, 0.95)}],
         len(library),
         steps=100,
         batch_size=32,
