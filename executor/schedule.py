@@ -378,8 +378,14 @@ def ranks_of(
     """Returns for each page when it shall run: the smallest first.
 
     What counts is how long it takes until the page and all that wait for it are done;
-    among equals, how many wait for one another.
+    among equals, how many wait for one another. A new page counts as long as it may take.
     """
+    lengths = {
+        job.program.page.id: min(
+            expected_seconds(job.program.page.id), job.program.page.settings.timeout
+        )
+        for job in jobs
+    }
     users: dict[str, list[str]] = {job.program.page.id: [] for job in jobs}
     for job in jobs:
         for source in job.sources:
@@ -392,7 +398,7 @@ def ranks_of(
             after = [rank(user) for user in users[page]]
             seconds = min((first for first, _ in after), default=0.0)
             links = min((second for _, second in after), default=1.0)
-            ranks[page] = (seconds - expected_seconds(page), links - 1)
+            ranks[page] = (seconds - lengths[page], links - 1)
         return ranks[page]
 
     for page in users:

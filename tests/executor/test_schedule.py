@@ -88,6 +88,17 @@ def test_the_longest_page_goes_first_and_a_new_one_before(bench: Any) -> None:
     assert started == ["new", "b", "c", "a"]
 
 
+def test_of_new_pages_the_one_that_may_take_longest_goes_first(bench: Any) -> None:
+    here = bench(1)
+    here.cache.store(Entry("known", "old", {}, [[]], {}, {"seconds": 1.0}))
+    front = "# %% [markdown]\n# ---\n# executor:\n#   timeout: 300\n# ---\n"
+    program = here.project.program(f"{front}\n# %%\n1\n", "long.py")
+    long = Job(program, Key("key-long", {"cells": {"cell 1": "long"}}))
+    here.run(here.job("known", "1"), here.job("new", "1"), long)
+    started = [event.page for event in here.events if event.state == "started"]
+    assert started == ["long", "new", "known"]
+
+
 def test_as_many_pages_run_at_once_as_there_are_places(
     bench: Any, tmp_path: Path
 ) -> None:

@@ -638,6 +638,13 @@ def settle(tab: Tab, patience: float = 15) -> list[str]:
     return faults
 
 
+def wait_for_scripts(tab: Tab) -> None:
+    """Waits until the page's scripts have run, and know the pages of the site."""
+    expect(tab.get_by_role("dialog", name="Search")).to_be_attached()
+    entries = "performance.getEntriesByType('resource')"
+    tab.wait_for_function(f"{entries}.some(({{name}}) => name.endsWith('/sitemap.xml'))")
+
+
 def wait_for_scheme(tab: Tab, name: str) -> None:
     """Waits until the page has the color scheme: "default" is light, "slate" dark."""
     expect(tab.locator("body")).to_have_attribute("data-md-color-scheme", name)

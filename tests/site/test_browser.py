@@ -8,7 +8,16 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
-from site_checks import Open, Page, Site, colors, settle, visit, wait_for_scheme
+from site_checks import (
+    Open,
+    Page,
+    Site,
+    colors,
+    settle,
+    visit,
+    wait_for_scheme,
+    wait_for_scripts,
+)
 
 pytestmark = pytest.mark.site
 
@@ -20,6 +29,7 @@ def test_clicking_from_page_to_page_keeps_everything_working(
 ) -> None:
     tab, watch = open_tab(deep_address, permissions=CLIPBOARD)
     visit(tab, watch, "")
+    wait_for_scripts(tab)
     tab.evaluate("window.sameDocument = true")
     seen, faults = {""}, []
     following = tab.locator("a.md-footer__link--next")

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from paste import Paste, Process, Web, copied, imports, run_all
 from playwright.sync_api import expect
-from site_checks import ROOT, Open, Site, is_of_page, visit
+from site_checks import ROOT, Open, Site, is_of_page, visit, wait_for_scripts
 
 from executor.pages import read_page
 
@@ -94,6 +94,7 @@ def test_buttons_copy_the_code_of_the_notebook(site: Site, pastes: list[Paste]) 
 def test_buttons_say_what_they_copy(site: Site, address: str, open_tab: Open) -> None:
     tab, watch = open_tab(address, permissions=CLIPBOARD)
     visit(tab, watch, "")
+    wait_for_scripts(tab)
     tab.evaluate("window.sameDocument = true")
     # By a click within the site, which keeps the document.
     tab.locator('a[href*="vision/vit/"]').first.evaluate("link => link.click()")
