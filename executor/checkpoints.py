@@ -86,7 +86,35 @@ def collect(page: str, workplace: Path, name: str) -> dict[str, bytes]:
             f"{where} holds {size / 1e6:.1f} MB, more than the {LIMIT / 1e6:.0f} MB that "
             "a checkpoint of this site may have; make the model smaller",
         )
-    return {inner: path.read_bytes() for inner, path in paths}
+    files = {inner: path.read_bytes() for inner, path in paths}
+    return {
+        inner: in_order(data) if inner.endswith(WEIGHTS) else data
+        for inner, data in files.items()
+    }
+
+
+def in_order(weights: bytes) -> bytes:
+    """Puts the metadata of a safetensors file in order; that of the library is random.
+
+    It is more than one entry where tensors are shared. Else equal weights would be
+    different files, and every page that uses them would have to run again.
+
+    Args:
+        weights: The file: eight bytes with the length of its header, the header as JSON,
+            then the tensors.
+    """
+    end = 8 + int.from_bytes(weights[:8], "little")
+    try:
+        header = json.loads(weights[8:end])
+        metadata = header.get("__metadata__", {})
+    except (ValueError, AttributeError):
+        return weights  # whoever loads it will say what is wrong
+    if len(metadata) < 2:
+        return weights
+    header = {**header, "__metadata__": dict(sorted(metadata.items()))}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight
+    return len(text).to_bytes(8, "little") + text + weights[end:]
 
 
 def manifest_of(files: Mapping[str, bytes]) -> Manifest:

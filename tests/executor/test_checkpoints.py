@@ -1,5 +1,6 @@
 """Checkpoints between pages: kept whole, found by their users, and renewed in order."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
+import torch
 
 from executor import checkpoints
 from executor.cache import Cache, Entry
-from executor.checkpoints import Store, collect, digest_of, manifest_of
+from executor.checkpoints import Store, collect, digest_of, in_order, manifest_of
 from executor.cli import main
 from executor.errors import NotRunError, PageError, reports
 from executor.project import Project, State
@@ -536,3 +539,24 @@ def test_a_kill_while_a_checkpoint_is_made_harms_nothing(
 
 def test_the_limit_is_what_the_documentation_says() -> None:
     assert checkpoints.LIMIT == 20_000_000
+
+
+def test_equal_weights_are_equal_files_whatever_the_order_of_their_metadata() -> None:
+    tensors = {"a": torch.arange(3.0), "b": torch.ones(2, dtype=torch.int8)}
+    metadata = {f"shared.{number}": "a" for number in range(20)} | {"format": "pt"}
+    files = {safetensors.torch.save(tensors, metadata) for _ in range(20)}
+    (ordered,) = {in_order(file) for file in files}
+
+    assert len(files) > 1, "the library has come to order"
+    again = safetensors.torch.load(ordered)
+    assert again.keys() == tensors.keys()
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+    header = json.loads(ordered[8 : 8 + int.from_bytes(ordered[:8], "little")])
+    assert header["__metadata__"] == metadata
+
+
+def test_other_weights_stay_as_they_are() -> None:
+    plain = safetensors.torch.save({"a": torch.ones(2)}, {"format": "pt"})
+
+    assert in_order(plain) == plain
+    assert in_order(b"no safetensors") == b"no safetensors"
