@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -176,14 +177,11 @@ class Live:
         """Takes over watching the content, since MkDocs looks only every half second."""
         self._server = server
         server.unwatch(config.docs_dir)
-        folders = {Path(path).resolve() for path in (config.docs_dir, *config.watch)}
-        config.watch.clear()
+        folders = [config.docs_dir, *filter(os.path.isdir, config.watch)]
+        config.watch[:] = [path for path in config.watch if path not in folders]
         self._observer = Observer()
-        for folder in sorted(folders):
-            if folder.is_dir():
-                self._observer.schedule(
-                    _Handler(self.rebuild), str(folder), recursive=True
-                )
+        for folder in {os.path.realpath(folder) for folder in folders}:
+            self._observer.schedule(_Handler(self.rebuild), folder, recursive=True)
         self._observer.start()
         self.rebuild()
 

@@ -157,7 +157,7 @@ def test_it_answers_at_once_and_fills_in_outputs_when_they_are_there(
 ) -> None:
     record_property("seconds to the first answer", round(served.seconds, 1))
     # A quiet machine takes a few seconds; one that does other things may take more.
-    assert served.seconds < 5 * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert served.seconds < 15 * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert "The site is being built" in served.first
     running = served.server.wait("first/", "Running…", "Prose of the first page.")
     assert "the answer" in running  # in the code
