@@ -1,6 +1,6 @@
-"""Show what a masked model sees, guesses and looks at, patch by patch.
+"""Draw how a model learns, and what it sees, guesses and looks at patch by patch.
 
-Units: gray values from 0 to 1.
+Units: gray values from 0 to 1; losses are those of the page that shows the figure.
 Shapes: B images of one channel, S x S pixels, cut into N patches of P pixels.
 """
 

@@ -13,7 +13,9 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from mkdocs.config import load_config
 
+from executor import live
 from executor.cache import Cache
 from tests.executor.small_site import SmallSite
 
@@ -171,6 +173,21 @@ def test_it_answers_at_once_and_fills_in_outputs_when_they_are_there(
     # What livereload asks for is answered without waiting, since there is news.
     for earlier in (served.first, running):
         assert int(served.server.get(f"livereload/{epoch(earlier)}/1")) >= epoch(html)
+
+
+def test_each_page_says_to_wait_until_the_site_is_built(tmp_path: Path) -> None:
+    small = SmallSite(tmp_path)
+    small.page("one.py", "1")
+    small.write("docs/more/plain.md", "# Plain\n")
+    small.configure("  - one.py\n  - more/plain.md\n")
+    built = tmp_path / "built"
+    config = load_config(str(small.root / "mkdocs.yml"), site_dir=str(built))
+
+    live._promise(config)
+
+    for url in ("one", "more/plain"):
+        text = (built / url / "index.html").read_text(encoding="utf-8")
+        assert "The site is being built" in text
 
 
 def test_an_edit_of_prose_runs_nothing(server: Server, site: SmallSite) -> None:
