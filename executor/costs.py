@@ -89,7 +89,9 @@ def lines_of(source: str) -> int:
 def sums(rows: list[Cost]) -> dict[str, Any]:
     """Returns totals for prose: pages, seconds, watt-hours and the largest."""
     if not rows:
-        return {"pages": 0, "seconds": 0.0, "watt_hours": 0.0, "largest_mb": 0}
+        # Under ``mkdocs serve``, before any page has run.
+        none = dict.fromkeys(("seconds", "watt_hours", "longest_seconds"), 0.0)
+        return {**none, "pages": 0, "largest_mb": 0, "longest_title": "…"}
     return {
         "pages": len(rows),
         "seconds": sum(row.seconds for row in rows),
