@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
-import itertools
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hub_mirror
 from executor.assemble import Program
@@ -68,6 +66,23 @@ def _ignore(event: Event) -> None:
     pass
 
 
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """When a page runs.
+
+    Attributes:
+        rank: When several wait for a place, the smallest goes first.
+        after: The turns that have to be over before.
+        came: Whether the page has had its place.
+        over: Whether it has it no more.
+    """
+
+    rank: tuple[float, ...]
+    after: tuple[_Turn, ...]
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
+
+
 class _Places:
     """As many places as pages may run at once; of those who wait, the first goes first.
 
@@ -75,48 +90,43 @@ class _Places:
         count: How many.
     """
 
-    HANDOVER_SECONDS = 0.005  # from the end of a page until another has its place
-
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting: list[tuple[Any, int, asyncio.Future[None]]] = []
-        self._numbers = itertools.count()
+        self._waiting: list[_Turn] = []
 
-    async def take(self, rank: tuple[float, ...]) -> Callable[[], None]:
-        """Waits for a place; a small ``rank`` goes before a large one.
-
-        Returns:
-            What gives the place back; a second call does nothing.
-        """
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, next(self._numbers), turn))
+    def join(self, turn: _Turn) -> None:
+        """Waits for a place, which ``turn.came`` tells of."""
+        self._waiting.append(turn)
         self._hand_out()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it came at the same moment
-                self._give_back()
-            raise
-        held = [None]
 
-        def give_back() -> None:
-            if held:
-                held.pop()
-                self._give_back()
-
-        return give_back
-
-    def _give_back(self) -> None:
-        self._free += 1
-        # Those who waited for what ran here join the others first.
-        asyncio.get_running_loop().call_later(self.HANDOVER_SECONDS, self._hand_out)
+    def leave(self, turn: _Turn) -> None:
+        """Gives the place back, or stops waiting; a second time does nothing."""
+        if turn.over:
+            return
+        turn.over = True
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+        else:
+            self._free += 1
+        self._hand_out()
 
     def _hand_out(self) -> None:
-        while self._free and self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
-            if not turn.done():  # cancelled
-                turn.set_result(None)
-                self._free -= 1
+        while self._free:
+            ready = [t for t in self._waiting if all(other.over for other in t.after)]
+            if not ready:
+                return
+            turn = min(ready, key=lambda turn: turn.rank)  # of equals, who came first
+            self._waiting.remove(turn)
+            self._free -= 1
+            turn.came.set()
+
+
+class _Submitted(NamedTuple):
+    """A page that was submitted, under which key, and when it runs."""
+
+    key: str
+    turn: _Turn
+    future: Future[Entry]
 
 
 class Runner:
@@ -151,7 +161,7 @@ class Runner:
         self._preload: dict[str, None] = {}  # in order
         self._preparing = threading.Lock()
         self._places = _Places(self.jobs)
-        self._submitted: dict[str, tuple[str, Future[Entry]]] = {}
+        self._submitted: dict[str, _Submitted] = {}
         self._tasks: set[asyncio.Task[Entry]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -194,15 +204,16 @@ class Runner:
         """
         self.prepare([job.program])
         makers = [
-            (source, future)
+            (source, maker)
             for source in job.sources
-            for key, future in [self._submitted.get(source.maker.id, ("", None))]
-            if future is not None and key == source.key.digest
+            if (maker := self._submitted.get(source.maker.id)) is not None
+            and maker.key == source.key.digest
         ]
+        turn = _Turn(rank, tuple(maker.turn for _, maker in makers))
         future = asyncio.run_coroutine_threadsafe(
-            self._wait_and_run(job, notify, rank, makers), self._loop
+            self._wait_and_run(job, notify, turn, makers), self._loop
         )
-        self._submitted[job.program.page.id] = (job.key.digest, future)
+        self._submitted[job.program.page.id] = _Submitted(job.key.digest, turn, future)
         return future
 
     def run(
@@ -265,28 +276,29 @@ class Runner:
         self,
         job: Job,
         notify: Notify,
-        rank: tuple[float, ...],
-        makers: list[tuple[Source, Future[Entry]]],
+        turn: _Turn,
+        makers: list[tuple[Source, _Submitted]],
     ) -> Entry:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        for source, future in makers:
-            made = asyncio.wrap_future(future)
-            made.add_done_callback(_look_at)
-            # Not by itself: to stop this page would then stop the other one.
-            await asyncio.wait({made})
-            if made.cancelled():
-                raise asyncio.CancelledError
-            error = made.exception()
-            if error is not None:
-                raise _not_run(job, source, error) from error
-        give_back = await self._places.take(rank)
+        self._places.join(turn)
         try:
-            return await self._run(job, notify, give_back)
+            for source, maker in makers:
+                made = asyncio.wrap_future(maker.future)
+                made.add_done_callback(_look_at)
+                # Not by itself: to stop this page would then stop the other one.
+                await asyncio.wait({made})
+                if made.cancelled():
+                    raise asyncio.CancelledError
+                error = made.exception()
+                if error is not None:
+                    raise _not_run(job, source, error) from error
+            await turn.came.wait()
+            return await self._run(job, notify, lambda: self._places.leave(turn))
         finally:
-            give_back()
+            self._places.leave(turn)
 
     def _require(self, job: Job) -> None:
         """Makes sure that the weights that a page names are there."""

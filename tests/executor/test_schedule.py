@@ -1,5 +1,6 @@
 """The runner: all pages run, the longest first, and what succeeds is kept."""
 
+import asyncio
 import datetime
 import logging
 import threading
@@ -200,6 +201,31 @@ def test_makers_run_before_users_and_the_longest_way_first(bench: Any) -> None:
     started = [event.page for event in here.events if event.state == "started"]
     # a, b and c take 15 s, one after the other.
     assert started == ["a", "long", "middle", "b", "c", "quick"]
+
+
+def test_who_waits_for_a_page_goes_next_also_when_the_loop_is_slow(bench: Any) -> None:
+    here = bench(1)
+    for name, seconds in {"maker": 9.0, "user": 5.0, "quick": 1.0}.items():
+        here.cache.store(Entry(name, "old", {}, [[]], {}, {"seconds": seconds}))
+    started = []
+
+    def tell(event: Event) -> None:
+        if event.state == "started":
+            started.append(event.page)
+        delay(10)
+
+    def delay(turns: int) -> None:
+        time.sleep(0.01)
+        if turns:
+            asyncio.get_running_loop().call_soon(delay, turns - 1)
+
+    jobs = (
+        linked(here, "quick"),
+        linked(here, "user", uses="maker"),
+        linked(here, "maker", saves="maker"),
+    )
+    here.runner.run(jobs, tell)
+    assert started == ["maker", "user", "quick"]
 
 
 def test_users_wait_while_others_run(bench: Any) -> None:
