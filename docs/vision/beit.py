@@ -225,7 +225,7 @@ plt.show()
 #|   dashed line at 4.2, to 2 in the first 300 steps and then slowly to about 1.5.
 from math import log
 
-from snippets.vision.patches import show_losses
+from snippets.vision.curves import show_losses
 
 show_losses(losses, {"equal probabilities": log(len(codebook))}, "BEiT")
 plt.ylabel("cross-entropy")

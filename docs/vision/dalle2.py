@@ -72,14 +72,24 @@ print({name: f"{count:,}" for name, count in counts.items()})
 # The parts learn one after the other, each from the same pairs of images and captions.
 
 # %%
-from snippets.vision.dalle2 import train
+from snippets.vision.optimize import minimize
+
+
+def train(name, loss_of, steps):
+    """Train one part on pairs of images and captions."""
+    return minimize(
+        lambda batch: loss_of(train_pixels[batch], input_ids[batch]),
+        [{"params": parts[name], "lr": 2e-3, "weight_decay": 0.01}],
+        count=len(train_pixels),
+        steps=steps,
+        batch_size=64,
+    )
+
 
 losses = {
-    "clip": train(parts["clip"], model.clip_loss, train_pixels, input_ids, steps=200),
-    "prior": train(parts["prior"], model.prior_loss, train_pixels, input_ids, steps=300),
-    "decoder": train(
-        parts["decoder"], model.decoder_loss, train_pixels, input_ids, steps=500
-    ),
+    "clip": train("clip", model.clip_loss, steps=200),
+    "prior": train("prior", model.prior_loss, steps=300),
+    "decoder": train("decoder", model.decoder_loss, steps=500),
 }
 print({name: f"{sum(part[-20:]) / 20:.2f}" for name, part in losses.items()})
 

@@ -211,7 +211,7 @@ plt.show()
 #|   Line chart of the loss over the steps of training. It starts near 1, falls below the
 #|   dashed line of the mean patch within a hundred steps and then slowly to a little above
 #|   the lines of the linear guess and the neighbors, which lie close together at 0.2.
-from snippets.vision.patches import show_losses
+from snippets.vision.curves import show_losses
 
 levels = {name: errors[name] for name in ("mean patch", "linear guess", "neighbors")}
 show_losses(losses, levels, "MAE")

@@ -239,7 +239,7 @@ plt.show()
 #|   Line chart of the loss over the steps of training. It falls below the dashed line of
 #|   the mean histogram within a hundred steps and ends a little above the dotted line of
 #|   the neighbors.
-from snippets.vision.patches import show_losses
+from snippets.vision.curves import show_losses
 
 levels = {name: errors[name] for name in ("mean histogram", "neighbors")}
 show_losses(losses, levels, "MaskFeat")

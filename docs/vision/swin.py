@@ -216,7 +216,7 @@ plt.show()
 # %%
 #| alt: >
 #|   A line chart of the training loss over the steps, which falls steeply, then slowly.
-from snippets.vision.patches import show_losses
+from snippets.vision.curves import show_losses
 
 show_losses(losses, {}, "Swin")
 plt.ylabel("cross-entropy")

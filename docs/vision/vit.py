@@ -254,7 +254,7 @@ print(
 #| alt: >
 #|   A line chart of the training loss over the steps. It falls steeply at first, then slowly,
 #|   and is nearly level at the end.
-from snippets.vision.patches import show_losses
+from snippets.vision.curves import show_losses
 
 show_losses(losses, {}, "ViT")
 plt.ylabel("cross-entropy")

@@ -114,7 +114,8 @@ plt.show()
 #|   features: model.see(crops[:1]).shape[-1]
 from transformers import set_seed
 
-from snippets.vision.vl_t5 import VLT5, train_look
+from snippets.vision.optimize import minimize
+from snippets.vision.vl_t5 import VLT5, look_loss
 
 
 def name_regions(scenes, order):
@@ -126,7 +127,14 @@ def name_regions(scenes, order):
 
 set_seed(0)
 model = VLT5()
-train_look(model, crops, name_regions(scenes, order), steps=300)
+eyes = [*model.look.parameters(), *model.classify.parameters()]
+minimize(
+    look_loss(model, crops, name_regions(scenes, order)),
+    [{"params": eyes, "lr": 3e-3, "weight_decay": 0.01}],
+    count=crops.shape[0] * crops.shape[1],
+    steps=300,
+    batch_size=128,
+)
 features, test_features = model.see(crops), model.see(test_crops)  # (N, 4, 64)
 with torch.no_grad():
     named = model.classify(test_features).argmax(dim=-1)
@@ -140,9 +148,16 @@ print(f"{look_accuracy:.1%} of the held-out regions are named right")
 #| record:
 #|   parameters: parameters
 #|   steps: len(losses)
-from snippets.vision.vl_t5 import train
+from snippets.vision.vl_t5 import answer_loss
 
-losses = train(model, features, boxes, examples, steps=450)
+rest = [weights for weights in model.parameters() if weights not in set(eyes)]
+losses = minimize(
+    answer_loss(model, features, boxes, examples),
+    [{"params": rest, "lr": 3e-3, "weight_decay": 0.01}],
+    count=len(examples),
+    steps=450,
+    batch_size=96,
+)
 parameters = sum(weights.numel() for weights in model.parameters())
 print(
     f"{parameters:,} parameters, {len(losses)} steps, last loss {np.mean(losses[-20:]):.2f}"

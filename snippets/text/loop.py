@@ -30,7 +30,9 @@ def train_steps(
     Raises:
         ValueError: If the model returns no loss, because a batch has no labels.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, betas=(0.9, 0.98), fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=total_steps, pct_start=0.1
     )

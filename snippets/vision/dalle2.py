@@ -6,7 +6,7 @@ Units: pixels from -1 to 1. Shapes: B images or captions, T tokens, E numbers ea
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -189,42 +189,3 @@ class UnCLIP(nn.Module, PyTorchModelHubMixin):
             )
             images.append(self.decoder_schedule.step(noise, time, images[-1]).prev_sample)
         return torch.stack(images)
-
-
-def train(
-    part: list[nn.Parameter],
-    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    pixels: torch.Tensor,
-    input_ids: torch.Tensor,
-    steps: int,
-    seed: int = 0,
-) -> list[float]:
-    """Train one part with AdamW and a learning rate that rises, then falls.
-
-    Args:
-        part: The weights that may change.
-        loss_of: The loss of this part, a method of `UnCLIP`.
-        pixels: Images (B, 1, 8, 8).
-        input_ids: Their captions (B, T).
-        steps: Batches of 64 to learn from.
-        seed: Seed of the batches and of the noise.
-
-    Returns:
-        The training loss of each step.
-    """
-    torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(part, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.1
-    )
-    losses = []
-    for _ in range(steps):
-        batch = torch.randint(len(pixels), (64,))
-        loss = loss_of(pixels[batch], input_ids[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(part, 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses

@@ -35,7 +35,7 @@ def minimize(
     if count < batch_size:
         raise ValueError(f"{count} examples, wanted at least batch_size {batch_size}")
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(groups, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],

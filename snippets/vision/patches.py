@@ -1,6 +1,6 @@
-"""Draw how a model learns, and what it sees, guesses and looks at patch by patch.
+"""Draw what a model sees, guesses and looks at patch by patch.
 
-Units: gray values from 0 to 1; losses are those of the page that shows the figure.
+Units: gray values from 0 to 1.
 Shapes: B images of one channel, S x S pixels, cut into N patches of P pixels.
 """
 
@@ -91,27 +91,4 @@ def show_attention(
             axes.plot(place % across + 0.5, place // across + 0.5, "x", color="C1")
             axes.set(xticks=[], yticks=[])
     figure.colorbar(shades, ax=panels[1], label="attention")
-    return figure
-
-
-def show_losses(losses: Sequence[float], lines: Mapping[str, float], name: str) -> Figure:
-    """Draw the loss over the steps, each point the mean of 50, and levels to compare.
-
-    Args:
-        losses: The loss of each step.
-        lines: Name and height of each level.
-        name: Of the model.
-
-    Returns:
-        The figure.
-    """
-    points = np.reshape(losses[: len(losses) // 50 * 50], (-1, 50)).mean(axis=1)
-    figure, axes = plt.subplots(figsize=(6.4, 3.0))
-    axes.plot(50 * (np.arange(len(points)) + 0.5), points, label=f"{name}, training")
-    styles = ["--", ":", "-."]
-    for index, (level, height) in enumerate(lines.items()):
-        style, color = styles[index % 3], f"C{index + 1}"
-        axes.axhline(height, color=color, linestyle=style, label=level)
-    axes.set(xlabel="step", ylim=(0, None))
-    axes.legend()
     return figure

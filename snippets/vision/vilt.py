@@ -248,7 +248,7 @@ def train_patches(
     )  # (N, 3, 3, 3, ...)
     head = torch.nn.Linear(model.config.hidden_size, 11)
     weights = [*vilt.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(weights, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(weights, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=2e-3, total_steps=steps, pct_start=0.1
     )
@@ -301,7 +301,7 @@ def train(
         The training loss of each step.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=learning_rate,

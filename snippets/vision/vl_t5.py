@@ -237,96 +237,44 @@ def attend(input_ids: torch.Tensor) -> torch.Tensor:
     return F.pad((input_ids != 0).long(), (0, REGIONS), value=1)
 
 
-def fit(
-    part: Sequence[nn.Parameter],
-    loss_of: Callable[[torch.Tensor], torch.Tensor],
-    count: int,
-    steps: int,
-    batch_size: int,
-    seed: int,
-) -> list[float]:
-    """Train with AdamW and a learning rate that rises, then falls.
+def look_loss(
+    model: VLT5, crops: torch.Tensor, kinds: torch.Tensor
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the loss of naming what a region shows, as detectors learn before VL-T5.
 
     Args:
-        part: The weights that may change.
-        loss_of: The loss of the examples with given numbers.
-        count: How many examples there are.
-        steps: Batches to learn from.
-        batch_size: Examples in a batch, drawn at random.
-        seed: Seed of their order.
-
-    Returns:
-        The training loss of each step.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(part, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1
-    )
-    losses = []
-    for _ in range(steps):
-        loss = loss_of(torch.randint(count, (batch_size,), generator=generator))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(part, 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-    return losses
-
-
-def train_look(
-    model: VLT5, crops: torch.Tensor, kinds: torch.Tensor, steps: int, seed: int = 0
-) -> list[float]:
-    """Teach the convnet to name what a region shows, as detectors learn before VL-T5.
-
-    Args:
-        model: The model; only `look` and `classify` change.
+        model: The model; the loss depends on `look` and `classify` alone.
         crops: Regions of the scenes (N, R, SIDE, SIDE).
         kinds: What they show (N, R): a digit, or 10 for background.
-        steps: Batches of 128 regions to learn from.
-        seed: Seed of their order.
 
     Returns:
-        The training loss of each step.
+        A function from the indices of a batch of the N x R regions to the cross-entropy.
     """
     images, names = crops.flatten(0, 1)[:, None], kinds.flatten()
-    part = [*model.look.parameters(), *model.classify.parameters()]
-
-    def loss_of(batch: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(model.classify(model.look(images[batch])), names[batch])
-
-    return fit(part, loss_of, len(names), steps, 128, seed)
+    model.train()
+    return lambda batch: F.cross_entropy(
+        model.classify(model.look(images[batch])), names[batch]
+    )
 
 
-def train(
-    model: VLT5,
-    features: torch.Tensor,
-    boxes: torch.Tensor,
-    examples: Sequence[Example],
-    steps: int,
-    batch_size: int = 96,
-    seed: int = 0,
-) -> list[float]:
-    """Teach T5 to write the answers. The features stay as they are.
+def answer_loss(
+    model: VLT5, features: torch.Tensor, boxes: torch.Tensor, examples: Sequence[Example]
+) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Make the loss of writing the answers. The features stay as they are.
 
     Args:
-        model: The model; `look` and `classify` do not change.
+        model: The model; `look` and `classify` have no part in the loss.
         features: Of the regions of the scenes (N, R, FEATURES).
         boxes: Their places (N, R, 4).
         examples: Questions on the scenes, with answers.
-        steps: Batches to learn from.
-        batch_size: Questions in a batch, drawn at random.
-        seed: Seed of their order.
 
     Returns:
-        The training loss of each step.
+        A function from the indices of a batch of examples to the cross-entropy of the
+        tokens.
     """
     input_ids = tokenize([example.question for example in examples])
     labels = tokenize([example.answer for example in examples])
     scenes = torch.tensor([example.scene for example in examples])
-    frozen = {*model.look.parameters(), *model.classify.parameters()}
-    part = [weights for weights in model.parameters() if weights not in frozen]
     model.train()
 
     def loss_of(batch: torch.Tensor) -> torch.Tensor:
@@ -334,4 +282,4 @@ def train(
         logits = model(input_ids[batch], features[scene], boxes[scene], wanted)
         return F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=0)
 
-    return fit(part, loss_of, len(scenes), steps, batch_size, seed)
+    return loss_of

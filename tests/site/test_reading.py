@@ -3,11 +3,12 @@
 import importlib.metadata
 import re
 from collections import Counter
+from urllib.parse import urljoin
 
 import pytest
 from bs4 import Tag
 from playwright.sync_api import expect
-from site_checks import Open, Site, visit
+from site_checks import Open, Site, visit, wait_for_scripts
 
 pytestmark = pytest.mark.site
 
@@ -157,4 +158,26 @@ def test_what_is_searched_in_loads_when_it_is_wanted(
         tab.keyboard.press("/")
     tab.keyboard.type("attention")
     expect(tab.locator(".md-search-result__link").first).to_be_visible()
+    assert not watch.take()
+
+
+def test_the_style_sheet_is_read_once(address: str, open_tab: Open) -> None:
+    tab, watch = open_tab(address)
+    tab.add_init_script("""
+        window.read = 0;
+        document.addEventListener("load", ({ target }) => {
+          if (target.matches?.("link[rel=stylesheet]")) window.read++;
+        }, true);
+    """)
+    assert not visit(tab, watch, "vision/vit/")
+    wait_for_scripts(tab)
+    following = tab.locator("a.md-footer__link--next")
+    target = urljoin(tab.url, following.get_attribute("href") or "")
+    following.evaluate("link => link.click()")
+    tab.wait_for_url(target)
+    expect(tab.locator("head > link[rel=canonical]")).to_have_attribute(
+        "href", re.compile(re.escape(target.removeprefix(address)))
+    )
+    assert tab.evaluate("read") == 1
+    expect(tab.locator("head > link[rel=stylesheet]")).to_have_count(1)
     assert not watch.take()

@@ -7,6 +7,7 @@
    the block around its button, where there is one. */
 (() => {
   const BUTTON = "button[data-md-type=copy]";
+  const MORE = ":is([data-copy], .cell[data-needs], .cell[data-fetch])";
   let copied = null;
 
   /** Returns the code of a block, without the marks of notes that Material puts into it. */
@@ -37,22 +38,24 @@
     return parts.join(" and ");
   }
 
-  /** Joins blocks with those that they need. */
-  function join() {
+  /** Takes what is copied with a block from the element before it, where there is one. */
+  function take() {
     for (const { dataset, nextElementSibling: block } of document.querySelectorAll(".copy-source")) {
       Object.assign(block.dataset, { copy: dataset.text, copied: dataset.copied });
     }
-    for (const block of document.querySelectorAll(".cell:is([data-needs], [data-fetch]):not([data-copy])")) {
-      const needed = list(block.dataset.needs);
-      const parts = needed.map((number) => document.getElementById(`block-${number}`));
-      block.dataset.copy = [...fetching(block), ...[...parts, block].map(source)].join("\n\n");
-    }
+  }
+
+  /** Joins a block with those that it needs. */
+  function join(block) {
+    const needed = list(block.dataset.needs);
+    const parts = needed.map((number) => document.getElementById(`block-${number}`));
+    block.dataset.copy = [...fetching(block), ...[...parts, block].map(source)].join("\n\n");
   }
 
   /** Names the buttons that copy more than their block; Material adds them bit by bit. */
   function name() {
-    for (const button of document.querySelectorAll(`[data-copy] ${BUTTON}:not([aria-label])`)) {
-      const label = `Copy with what it needs (${along(button.closest("[data-copy]"))})`;
+    for (const button of document.querySelectorAll(`${MORE} ${BUTTON}:not([aria-label])`)) {
+      const label = `Copy with what it needs (${along(button.closest(MORE))})`;
       button.title = label;
       button.setAttribute("aria-label", label);
     }
@@ -62,11 +65,13 @@
   }
 
   document.addEventListener("click", (event) => {
-    copied = event.target.closest?.(`[data-copy] ${BUTTON}`)?.closest("[data-copy]");
+    copied = event.target.closest?.(`${MORE} ${BUTTON}`)?.closest(MORE);
+    // Not before: it takes a while on long pages, and Material reads it right after this.
+    if (copied && !("copy" in copied.dataset)) join(copied);
   }, true);
 
   document$.subscribe(() => {
-    join();
+    take();
     name();
   });
   alert$.subscribe(() => {

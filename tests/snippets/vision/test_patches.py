@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from snippets.vision.beit import cut_patches
-from snippets.vision.patches import as_images, show_attention, show_losses, show_rows
+from snippets.vision.patches import as_images, show_attention, show_rows
 
 PROCESSOR = SimpleNamespace(image_mean=[0.25], image_std=[0.5])
 
@@ -55,9 +55,3 @@ def test_the_watched_patch_is_marked_and_its_row_is_drawn():
     assert np.argmax(maps[1]) == 0
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[1.5, 1.5]]
     assert figure.axes[1].lines[0].get_xydata().tolist() == [[2.5, 0.5]]
-
-
-def test_each_point_is_the_mean_of_fifty_steps():
-    (axes,) = show_losses([1.0] * 50 + [3.0] * 50 + [9.0], {"level": 2.0}, "X").axes
-    assert axes.lines[0].get_xydata().tolist() == [[25, 1], [75, 3]]
-    assert axes.lines[1].get_label() == "level"

@@ -7,16 +7,17 @@ from torch.nn import functional as F
 from transformers import T5ForConditionalGeneration, set_seed
 
 from snippets.vision.data import Scene, make_scenes
+from snippets.vision.optimize import minimize
 from snippets.vision.vl_t5 import (
     NAMES,
     REGIONS,
     SIGHTS,
     VLT5,
     VOCABULARY,
+    answer_loss,
     find_regions,
+    look_loss,
     tokenize,
-    train,
-    train_look,
     write_examples,
 )
 
@@ -32,6 +33,11 @@ def one_thread():
 def look(scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor, list[list[int]]]:
     images = np.stack([scene.image for scene in scenes])
     return find_regions(images, [scene.boxes for scene in scenes], seed=0)
+
+
+def learn(part, loss_of, count, steps, batch_size, decay=0.01):
+    groups = [{"params": part, "lr": 3e-3, "weight_decay": decay}]
+    return minimize(loss_of, groups, count, steps, batch_size)
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +183,12 @@ def test_a_short_training_counts_better_than_the_most_frequent_answer():
     kinds = torch.full((200, REGIONS), 10)
     for scene, (mine, where) in enumerate(zip(scenes, order, strict=True)):
         kinds[scene, where] = torch.tensor(mine.labels)
-    looks = train_look(model, crops, kinds, steps=60)
+    eyes = [*model.look.parameters(), *model.classify.parameters()]
+    looks = learn(eyes, look_loss(model, crops, kinds), kinds.numel(), 60, 128)
     assert looks[-1] < looks[0] / 2
-    losses = train(model, model.see(crops), boxes, examples, steps=60, batch_size=32)
+    rest = [weights for weights in model.parameters() if weights not in set(eyes)]
+    lesson = answer_loss(model, model.see(crops), boxes, examples)
+    losses = learn(rest, lesson, len(examples), 60, 32)
     assert losses[-1] < losses[0] / 2
     question = tokenize(["vqa: how many digits"] * 60)
     answers = model.answer(question, model.see(new_crops), new_boxes)
@@ -193,7 +202,8 @@ def test_the_features_are_not_touched_when_t5_learns(model, scenes, regions):
     crops, boxes, order = regions
     before = model.see(crops)
     examples = write_examples([scene.labels for scene in scenes], order, seed=0)
-    train(model, before, boxes, examples, steps=2, batch_size=4)
+    lesson = answer_loss(model, before, boxes, examples)
+    learn(list(model.parameters()), lesson, len(examples), 2, 4, decay=0.0)
     assert torch.equal(model.see(crops), before)
 
 
