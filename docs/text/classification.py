@@ -144,9 +144,9 @@ for name in ("bag of words", "frozen MiniLM"):
 # %%
 #| alt: >
 #|   Chart of accuracy on the held-out texts against the number of labeled texts, from 16 to
-#|   256 on a logarithmic axis, with vertical bars for the 95% intervals. Both curves rise
-#|   from left to right; that of the frozen MiniLM lies far above the bag of words. A single
-#|   diamond at 128 texts marks the fine-tuned MiniLM.
+#|   256 on a logarithmic axis, with vertical bars for the 95% intervals. Both curves end
+#|   higher than they begin; the bag of words dips at 64 texts, and the frozen MiniLM lies
+#|   above it everywhere. A single diamond at 128 texts marks the fine-tuned MiniLM.
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
@@ -211,8 +211,10 @@ for group in order:
 
 # %% [markdown]
 # Of the {{ group }} surest answers {{ sure_right | percent }} were right, of the
-# {{ group }} least sure {{ unsure_right | percent }}. Where a mistake is dear, let the model
-# answer only above a threshold that you read off such a table, and give the rest to a person.
+# {{ group }} least sure {{ unsure_right | percent }}. The third group was right far less
+# often than it said, so a high probability alone is no promise. Where a mistake is dear,
+# let the model answer only above a threshold that you read off such a table, and give the
+# rest to a person.
 #
 # ## The same with a real checkpoint
 #

@@ -92,7 +92,8 @@ print(f"right in {right.mean():.1%} of {len(gold)} places ({low:.1%} to {high:.1
 # %%
 #| alt: >
 #|   Three horizontal bar charts with the five most probable tokens for the masked word of
-#|   three sentences. Most of the answers are short, frequent words of the right kind.
+#|   three sentences. The answers are short, frequent words: verbs for the first,
+#|   nouns for the second, and for the third mostly words that do not fit.
 import matplotlib.pyplot as plt
 
 sentences = [
@@ -108,7 +109,7 @@ for axes, sentence in zip(panels, sentences, strict=True):
     axes.barh(range(5), best.values.numpy())
     axes.set_yticks(range(5), tokenizer.convert_ids_to_tokens(best.indices.tolist()))
     axes.set(xlabel="probability", ylim=(4.6, -0.6))
-    axes.set_title(sentence, size=8, weight="normal")
+    axes.set_title(sentence, size=7.5, weight="normal")
 plt.show()
 
 # %% [markdown]
@@ -171,7 +172,7 @@ print(f"loss around step 80, counted vectors: {sum(losses[60:80]) / 20:.2f}")
 #
 # ## Look at the answers
 #
-# Five right and five wrong, drawn at random, with two tokens on each side:
+# Five right and five wrong, drawn at random, with up to three tokens on each side:
 
 # %%
 from snippets.text.measure import sample

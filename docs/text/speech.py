@@ -69,8 +69,8 @@ print("said:      ", rows[0]["text"])
 # %%
 #| alt: >
 #|   Above, the wave of one spoken sentence. Below, its spectrogram over the same seconds, with
-#|   thin vertical lines where words begin and the words written slanted above it. The lines
-#|   stand where the wave swells.
+#|   thin vertical lines where words begin and the words written slanted above it. Most
+#|   lines stand in a swell of the wave or just before one.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -104,6 +104,9 @@ plt.show()
 print(checkpoint, *(f"{c['timestamp'][0]:.2f}{c['text']}" for c in timed), sep="  ")
 
 # %% [markdown]
+# Asking for times can change the words: without them, the model writes this clip
+# differently.
+#
 # ## How good is it?
 #
 # The **word error rate** (WER) counts the fewest words to change, insert or delete to get

@@ -104,7 +104,8 @@ print(
 #| alt: >
 #|   Heat map of cross-attention: a row for each English token that is written, a column for
 #|   each Spanish token that is read. The first English words look at the left half; the
-#|   brightest cell joins fifty and cincuenta; the last words look further to the right.
+#|   brightest cell joins two and doscientos; fifty looks at mil and cincuenta alike; four
+#|   looks at cuatro, further to the right.
 import matplotlib.pyplot as plt
 
 shown = int(
@@ -166,15 +167,16 @@ print("dictionary:", systems["dictionary"][0], "| wanted:", targets[0])
 # for the dictionary; {{ exact | percent }} ({{ low | percent }} to {{ high | percent }})
 # and {{ exact_words | percent }} of the numbers were exactly right. The dictionary knows
 # the words. What it lacks is that one word may become two, or two one. {{ steps }} steps have
-# taught the model that, and not yet where the thousands belong.
+# taught the model that, and not yet to keep every digit: the wrong answers below add,
+# drop or change one.
 #
 # ## Greedy search and beam search
 #
 # *Greedy* search takes the most probable token each time and never goes back. A *beam* of
 # four follows the four best beginnings and returns the whole text that is most probable.
-# It changed {{ changed }} of {{ test }} answers here and reached
-# {{ exact_beam | percent }} exactly right. On real translation a beam of four or five is
-# common. It costs about as many times the work.
+# It changed {{ changed }} of {{ test }} answers here. {{ exact_beam | percent }} are
+# exactly right with it, {{ exact | percent }} without. On real translation a beam of four
+# or five is common. It costs about as many times the work.
 #
 # ## Look at the answers
 #

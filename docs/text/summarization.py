@@ -128,21 +128,21 @@ gain_low, gain_high = interval(found["SmolLM2"] - found["first sentence"])
 print(f"gain of SmolLM2 over the first sentence: {gain_low:+.2f} to {gain_high:+.2f}")
 
 # %% [markdown]
-# We measured a rank of {{ mrr | round(2) }} ({{ mrr_low | round(2) }} to
+# We measured a mean reciprocal rank of {{ mrr | round(2) }} ({{ mrr_low | round(2) }} to
 # {{ mrr_high | round(2) }}) for the model and {{ first | round(2) }}
 # ({{ first_low | round(2) }} to {{ first_high | round(2) }}) for the first sentence. The
 # ranges are 95% confidence intervals by the bootstrap over {{ asked }} texts, few, so they are
 # wide. Text by text the difference lies between {{ gain_low | round(2) }} and
 # {{ gain_high | round(2) }}. A sentence of the text has its words and is found with ease, so
-# this is a hard rival: a summary that cannot beat it is not worth its cost. The model took
-# {{ copied | percent(0) }} of its pairs of words from the text. The figure shows both shares
-# for each text.
+# this is a hard rival: a summary that cannot match it is not worth its cost. The model
+# took {{ copied | percent(0) }} of its pairs of words from the text. The figure shows
+# both shares for each text.
 
 # %%
 #| alt: >
 #|   Scatter plot: the share of a summary that is copied against the share of the text that it
 #|   keeps, a point for each text. First sentences stand at the upper end, since all of them is
-#|   copied. The points of SmolLM2 are spread below.
+#|   copied. All points of SmolLM2 but one, which stands beside them, are spread below.
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(5.6, 3.4), layout="constrained")

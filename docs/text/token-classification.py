@@ -96,8 +96,8 @@ for piece, label in zip(pieces, row["labels"][0].tolist(), strict=True):
     print(f"{piece:8} {label if label == -100 else names[label]}")
 
 # %% [markdown]
-# The figure draws what the model finds in addresses that it has not seen: one color for each
-# kind of span.
+# The figure draws what the model finds in addresses that it has not seen: each kind of
+# span has its color, and some kinds share one.
 
 # %%
 #| alt: >
@@ -176,8 +176,9 @@ print(f"BERT    {score:.3f} ({low:.3f} to {high:.3f})")
 # %%
 #| alt: >
 #|   Grouped horizontal bars: F1 of ten kinds of spans for the model and for the look-up.
-#|   The model is ahead for nine of them, most for apartment numbers and places; for the type
-#|   of an apartment both are level. Both are high for postal codes and states.
+#|   The model is ahead for nine of them, by far the most for apartment numbers; for the
+#|   type of an apartment the look-up leads a little. Both are high for postal codes and
+#|   states.
 counts = {name: sum(tags.count(name) for tags in train["tags"]) for name in names}
 frequent = sorted(names, key=counts.get, reverse=True)[:10]
 
@@ -224,7 +225,8 @@ for kind, indices in zip(("right", "wrong"), sample(whole), strict=True):
 #
 # `nationaldesignstudio/rampart` finds personal information, so that a program can black it out
 # before a text leaves the machine. One line loads it. The pipeline takes a plain text and
-# joins pieces of words, and neighbors of the same tag, to spans:
+# joins pieces of words, and neighbors of the same tag, to spans, unless the model marks
+# the second one as the beginning of another span:
 
 # %%
 #| record:
@@ -245,7 +247,8 @@ for span in found:
     print(f"{span['word']:24} {span['entity_group']:20} {span['score']:.2f}")
 
 # %% [markdown]
-# The text and the person are invented. The model knows {{ labels }} labels. With the places
+# The text and the person are invented. The model knows {{ labels }} labels. It marks
+# several beginnings in the mail address, which therefore comes in pieces. With the places
 # that each span brings along, blacking out is a loop from the end to the beginning:
 
 # %%

@@ -141,8 +141,8 @@ plt.show()
 # ## What is a description worth?
 #
 # The alternative to a description is labels. We draw a few labeled verses of each book from
-# the same set, fit a logistic regression on their embeddings, test it on the rest, and repeat
-# that twenty times.
+# the same set, fit a logistic regression on their embeddings, test it on others, and
+# repeat that twenty times.
 
 # %%
 #| alt: >

@@ -202,8 +202,8 @@ plt.show()
 
 # %%
 #| alt: >
-#|   The codebook as a grid of 4 rows and 16 columns of small gray patches. Frequent ones
-#|   are plain, from black to white; others have an upright, level or slanted edge.
+#|   The codebook as a grid of 4 rows and 16 columns of small patches. Frequent ones are
+#|   plain, from dark to bright; others have an upright, level or slanted edge.
 order = train_tokens.flatten().bincount(minlength=len(codebook)).argsort(descending=True)
 gray = codebook[order].view(4, 16, 4, 4)
 framed = torch.nn.functional.pad(gray, (0, 1, 0, 1), value=torch.nan)
@@ -240,10 +240,10 @@ plt.show()
 
 # %%
 #| alt: >
-#|   Six columns of three images: blocks hidden, guessed, true. In the first three columns the
-#|   guessed blocks continue the outlines of a T-shirt, a boot and a skirt well. In the last
-#|   three, dark legs in front of bright cloth and the stripes of two pullovers are guessed as
-#|   plain cloth.
+#|   Six columns of three images: blocks hidden, guessed, true. In the first three columns
+#|   the guessed blocks mostly continue the outlines of a T-shirt, a boot and a skirt. In
+#|   the last three, the stripes of a pullover and dark legs in front of bright cloth are
+#|   guessed as plain cloth, and the gap between the legs of trousers is closed in part.
 #| record:
 #|   shown: len(chosen)
 #|   half: len(chosen) // 2
@@ -267,9 +267,9 @@ plt.show()
 
 # %%
 #| alt: >
-#|   Two rows of four panels. Above, test images with blocks blank and a small cross on one
-#|   hidden patch. Below, 7 by 7 maps of the attention of that patch: most of it goes to seen
-#|   patches of cloth at the border of what is hidden, in the first map mainly to one, in the
+#|   Two rows of four panels. Above, test images with blocks blank and a small cross on
+#|   one hidden patch. Below, 7 by 7 maps of the attention of that patch: most of it goes
+#|   to seen patches of cloth near what is hidden, in the first map mainly to one, in the
 #|   second and the third spread over several.
 from snippets.vision.patches import show_attention
 

@@ -252,10 +252,11 @@ print(f"{clip_accuracy:.1%} of the held-out digits are named right")
 
 # %%
 #| alt: >
-#|   Scatter plot of embeddings in two dimensions. Small dots, image embeddings of real
-#|   training digits, form groups. Crosses, made by the prior for the captions zero, one and
-#|   two, fall into the groups of their digit. Triangles, the text embeddings of the same
-#|   captions, are fewer, one or two in a place.
+#|   Scatter plot of embeddings in two dimensions, in one color for each of the digits
+#|   zero, one and two. Small dots, image embeddings of real training digits: those of
+#|   zero and of two form groups, those of one are spread. Crosses, made by the prior,
+#|   fall mostly among the dots of their digit. Triangles, the text embeddings, are two
+#|   for each digit.
 #| record:
 #|   sampling: len(steps) - 1
 from sklearn.decomposition import PCA

@@ -246,8 +246,8 @@ plt.show()
 #
 # It depends on two numbers, the labels and the steps of a pair. We chose them with other
 # seeds and on images set aside from the training set, never on the held-out ones. There the
-# teacher was worth less where the student had more labels, and less in shorter runs with
-# many labels: a student with a teacher has far more images to get through.
+# teacher was worth less where the student had more labels, and less in shorter runs: a
+# student with a teacher has far more images to get through.
 #
 # ## What the two tokens look at
 
@@ -318,12 +318,12 @@ for answer in classifier(Image.fromarray(test_images[examples[3]]), top_k=3):
 
 # %% [markdown]
 # Put `"facebook/deit-base-distilled-patch16-224"` in place of the folder and pass a
-# photograph. The paper reports 83.1% of ImageNet's images right without outside data, and up
-# to 85.2% with the distillation token
+# photograph. The paper reports 83.1% of ImageNet's images right without outside data, and
+# up to 85.2% with the distillation token
 # ([arXiv 2012.12877](https://arxiv.org/abs/2012.12877), as summarized by
-# [MMPretrain](https://github.com/open-mmlab/mmpretrain)). That student learned from over a
-# million photographs. Ours saw {{ images | thousands }} for {{ steps }} steps; what carries
-# over is the direction of the effect, not its size.
+# [MMPretrain](https://github.com/open-mmlab/mmpretrain)). That student learned from over
+# a million photographs. Ours saw {{ images | thousands }} for {{ steps | thousands }}
+# steps; what carries over is the direction of the effect, not its size.
 #
 # ## What goes wrong
 #

@@ -218,8 +218,8 @@ plt.show()
 # %%
 #| alt: >
 #|   A matrix of eight rows, the queries, and two columns, the true objects. Two cells are
-#|   framed, one in each column, in different rows: the matched pairs. Each has the lowest
-#|   or nearly the lowest cost of its column. Other dark cells are rivals that lost.
+#|   framed, one in each column, in different rows: the matched pairs. Each is the darkest
+#|   of its column, the lowest cost, and no other cell comes near.
 from transformers.loss.loss_for_object_detection import HungarianMatcher
 
 from snippets.vision.detr import match_by_trying, matching_costs
@@ -276,15 +276,16 @@ plt.show()
 # %% [markdown]
 # ## What it finds, and where its queries look
 #
-# Below, held-out scenes with the boxes that score at least 0.5. Under each one stands where
-# the best query looks: its *cross-attention* over the {{ places }} places of the map, in the
-# last decoder layer, as a mean over the heads.
+# Below, held-out scenes with the boxes that score at least 0.5, if any. Under each one
+# stands where the best query looks: its *cross-attention* over the {{ places }} places of
+# the map, in the last decoder layer, as a mean over the heads.
 
 # %%
 #| alt: >
-#|   Two rows of five panels. Above, scenes with one or two digits, with one or more boxes and
-#|   labels at each of them. Below each, a coarse map of 6 by 6 cells; the bright cells lie at
-#|   one of the digits, often at its edge.
+#|   Two rows of five panels. Above, scenes with one or two digits. Three digits have one
+#|   box with a label each, two zeros share a heap of boxes, and one digit has none. Below
+#|   each, a coarse map of 6 by 6 cells; the bright cells lie at the edge of a digit or
+#|   beside it.
 figure, panels = plt.subplots(2, 5, figsize=(7.2, 3), layout="constrained")
 for index, (above, below) in enumerate(panels.T):
     inputs = processor(test_images[index], return_tensors="pt")
@@ -333,7 +334,8 @@ for answer, target in zip(found, targets, strict=True):
         nearest = overlaps.argmax().item()
         if overlaps[nearest] < 0.5:
             counts["no overlap of half"] += 1
-        elif nearest in taken:
+            continue
+        if nearest in taken:
             counts["double"] += 1
         elif answer["labels"][index] != target["labels"][nearest]:
             counts["wrong label"] += 1

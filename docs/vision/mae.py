@@ -147,11 +147,12 @@ assert explained["MAE"] > explained["mean patch"] + MARGIN
 # %% [markdown]
 # *Explained* is the share of the mean patch's error that is gone: 0% for the mean patch,
 # 100% for a perfect drawing. We measured {{ metric | percent }} for MAE,
-# {{ linear | percent }} for the linear guess and {{ neighbors | percent }} for the neighbors.
-# MAE less neighbors is {{ lead | percent }} ± {{ lead_error | percent }} (two standard errors
-# over images; below zero the neighbors win). So the model has learned to draw, from
-# {{ images | thousands }} images and in a minute or two, but on pictures so alike a look-up is
-# hard to beat, and we claim no more than the margin that the code asserts.
+# {{ linear | percent }} for the linear guess and {{ neighbors | percent }} for the
+# neighbors. MAE less neighbors is {{ lead | percent }} ± {{ lead_error | percent }} (two
+# standard errors over images; below zero the neighbors win). So the model has learned to
+# draw, from {{ images | thousands }} images and in about a minute, but on pictures so
+# alike a look-up is hard to beat, and we claim no more than the margin that the code
+# asserts.
 #
 # ## How it works
 #
@@ -246,15 +247,16 @@ show_rows(rows)
 plt.show()
 
 # %% [markdown]
-# And the {{ shown }} test images with the largest error, bright things of rare shape, about
-# which the seen patches say little.
+# And the {{ shown }} test images with the largest error, bright things, of whose outline
+# the seen patches show little.
 
 # %%
 #| alt: >
 #|   Six columns of three images: true photograph, seen patches, drawing. The photographs
-#|   are three boots and two sandals with high heels and a striped pullover. The drawings are
-#|   blurs around the few patches that were seen: the first boot looks like a shirt, the last
-#|   like a skirt, and the pullover has its stripes only where they were seen.
+#|   are two boots, two sandals with high heels and two bright pullovers, one with print.
+#|   The drawings are blurs around the few patches that were seen: the first boot looks
+#|   like a shirt, the sandals can hardly be told, the pullovers are too narrow, and the
+#|   print shows only where it was seen.
 worst = image_errors["MAE"].argsort(descending=True)[:shown]
 show_rows(
     {
@@ -274,10 +276,11 @@ plt.show()
 
 # %%
 #| alt: >
-#|   Two rows of four panels. Above, test images with three quarters blank and a cross on one
-#|   hidden patch near the middle. Below, 7 by 7 maps of the attention of that patch. In each
-#|   most of it goes to a few seen patches around it: about half to one of cloth in the first,
-#|   four tenths in the last, and spread over cloth and background in the third.
+#|   Two rows of four panels. Above, test images with three quarters blank and a cross on
+#|   one hidden patch near the middle. Below, 7 by 7 maps of the attention of that patch.
+#|   In three of them most of it goes to a few seen patches around it: about half to one
+#|   of cloth in the first, three tenths in the last. In the third it spreads over seen
+#|   cloth, seen background and hidden patches.
 #| record:
 #|   toward_seen: toward_seen
 #|   seen_share: (~hidden).float().mean().item()

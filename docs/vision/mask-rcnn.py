@@ -277,14 +277,15 @@ for count in (1, 2, 5, 10, 40):
 # ## Read the learning curves
 #
 # Finding is learned first: whether a proposal holds an object is clear after a few dozen
-# steps. Reading takes longer, and the loss of the label is still falling at the end.
+# steps. Reading takes longer: the loss of the label falls for some two hundred steps.
 
 # %%
 #| alt: >
-#|   Line chart of five losses over 300 steps, as means of ten steps. The two losses of the
-#|   proposal network are close to zero after some fifty steps. Those of box and mask fall
-#|   from about 0.8 to 0.3 and level off. That of the label starts highest and ends lowest of
-#|   the three, at about 0.2.
+#|   Line chart of five losses over 300 steps, as means of ten steps. The two losses of
+#|   the proposal network are close to zero after some fifty steps. That of the mask falls
+#|   from about 0.8 to 0.3. That of the box first rises to about 0.75 and then falls to
+#|   below 0.3. That of the label starts highest, above 1.5, and ends near that of the
+#|   box.
 figure, axes = plt.subplots(figsize=(6.4, 3), layout="constrained")
 names = {
     "loss_classifier": "label",
@@ -304,13 +305,14 @@ plt.show()
 # ## More answers, and where they err
 #
 # Held-out scenes with all boxes that score at least 0.5. Boxes that overlap one with the
-# same label and a higher score are dropped (*non-maximum suppression*, NMS). Two different
-# labels for one digit survive that, and it happens, once in the second row.
+# same label and a higher score are dropped (*non-maximum suppression*, NMS). Two
+# different labels for one digit would survive that. What you see here is the other error:
+# in the second row, two digits have no box.
 
 # %%
 #| alt: >
 #|   Two rows of six scenes with boxes and digits beside them. The boxes fit tightly and the
-#|   labels are right, but one 4 has two boxes with two labels.
+#|   labels are right, but in the second row a 5 at the lower edge and a 1 have no box.
 figure, panels = plt.subplots(2, 6, figsize=(7.2, 2.6), layout="constrained")
 for axes, image, answer in zip(panels.flat, grays, found, strict=False):
     sure = answer["scores"] >= 0.5

@@ -285,7 +285,7 @@ plt.show()
 #| alt: >
 #|   Two rows of four panels. Above, test images with blocks blank and a cross on one hidden
 #|   patch. Below, 7 by 7 maps of the attention of that patch, brightest on a few seen places,
-#|   often at the upper or the lower end of the garment.
+#|   often at or beside the upper or the lower end of the garment.
 from snippets.vision.patches import show_attention
 
 with torch.no_grad():

@@ -280,9 +280,11 @@ plt.show()
 
 # %%
 #| alt: >
-#|   Two rows, each a scene with two digits and eight coarse masks of 12 by 12 cells. In each
-#|   row one mask is the background and a few have the name of a digit; the others have
-#|   "nothing" as title. In the lower row, with two digits alike, masks cover both digits.
+#|   Two rows, each a scene with two digits and eight coarse masks of 12 by 12 cells. In
+#|   each row one mask is the background, two have the name of a digit, and five have
+#|   "nothing" as title. In the upper row, with different digits, each named mask covers
+#|   its own. In the lower row, with two zeros, each named mask covers one of them and
+#|   parts of the other.
 #| record:
 #|   different: precision["different"]
 #|   alike: precision["alike"]
@@ -319,11 +321,12 @@ for name, indices in groups.items():
     print(f"{name:10} {len(indices):4} scenes, mask AP50 {precision[name]:.3f}")
 
 # %% [markdown]
-# We measured a mask AP of {{ different | round(3) }} at half overlap for two different digits
-# and of {{ alike | round(3) }} for two alike, in {{ alike_scenes }} scenes. All masks come
-# from the same embeddings of the places. If these tell ink from background and one digit
-# from another, and not one eight from the next eight, no query can draw the two apart. The
-# map of labels does not suffer, because there the two count as one.
+# We measured a mask AP of {{ different | round(3) }} at half overlap for two different
+# digits and of {{ alike | round(3) }} for two alike, in {{ alike_scenes }} scenes. All
+# masks come from the same embeddings of the places. These tell ink from background and
+# one digit from another. The less they tell one zero from the next zero, the less a query
+# can draw the two apart. The map of labels does not suffer, because there the two count
+# as one.
 #
 # ## What it answers, and where it errs
 #

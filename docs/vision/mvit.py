@@ -165,8 +165,9 @@ plt.show()
 # %% [markdown]
 # From left to right: a frame, and the length of each token's vector in the slice that holds
 # it. A token of the first stage covers two frames and {{ patch }} × {{ patch }} pixels, so
-# {{ frames }} frames make slices. From {{ first_tokens }} tokens of {{ first_channels }}
-# channels the pyramid gets to {{ last_tokens }} tokens of {{ last_channels }} channels.
+# {{ frames }} frames make half as many slices. From {{ first_tokens }} tokens of
+# {{ first_channels }} channels the pyramid gets to {{ last_tokens }} tokens of
+# {{ last_channels }} channels.
 #
 # What that saves, block by block, in pairs of tokens that the attention compares:
 

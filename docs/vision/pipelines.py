@@ -117,8 +117,9 @@ for line in segments:
 
 # %%
 #| alt: >
-#|   Two rows of three panels. Above, scenes of one or two digits with boxes and labels.
-#|   Below, the masks of the same scenes in color, the background dark.
+#|   Two rows of three panels. Above, scenes of one or two digits with boxes and labels;
+#|   two zeros share a heap of boxes. Below, the masks of the same scenes, a color for
+#|   each label.
 import matplotlib.pyplot as plt
 
 names = list(segment.model.config.id2label.values())
@@ -194,7 +195,7 @@ print(f"{model.num_parameters():,} parameters, loss {losses[0]:.2f} -> {losses[-
 #|   depth_baseline: constant
 #| alt: >
 #|   Two rows of four panels. Above, scenes with small and large digits. Below, the depth as
-#|   gray images: digits are dark on a white wall, large digits darker than small ones.
+#|   gray images: digits are dark on a light wall, large digits darker than small ones.
 from snippets.vision.depth import WALL, mean_error
 
 estimate = pipeline("depth-estimation", model=model, image_processor=processor)

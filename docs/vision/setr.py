@@ -228,15 +228,17 @@ plt.show()
 # %% [markdown]
 # ## What it answers
 #
-# Held-out scenes, the true map, and both answers; each color is one label. PUP follows the
-# outline and fills the holes: a patch of 8 × 8 pixels is coarse for strokes of three. Where
-# it errs, a part of a digit has another label. The naive answers are blobs, often wrong.
+# Held-out scenes, the true map, and both answers; each color is one label. PUP follows
+# the outline roughly and fills the holes: a patch of 8 × 8 pixels is coarse for strokes
+# of three. Where it errs, a part of a digit has another label, or two digits run
+# together. The naive answers are blobs, often wrong.
 
 # %%
 #| alt: >
 #|   Four rows of six panels: scenes, true maps, answers of the naive decoder and answers of
 #|   PUP. The naive answers are smooth blobs at the right places, many in wrong colors. Those
-#|   of PUP have the outline of the digits and mostly the right color, without their holes.
+#|   of PUP have a rough outline of the digits and mostly the right color, without their
+#|   holes; two zeros run together.
 rows = {
     "image": test_pixels[:6, 0].numpy(),
     "truth": test_maps[:6].numpy(),
@@ -341,10 +343,10 @@ large_parameters = sum(parameter.numel() for parameter in large.parameters())
 print(f"{large_parameters:,} parameters")
 
 # %% [markdown]
-# That is {{ ratio }} times ours. The paper reports a mean IoU of 50.28 percent on ADE20K, with
-# 150 kinds of things in photos ([MMSegmentation's page on
-# SETR](https://github.com/open-mmlab/mmsegmentation/tree/main/configs/setr) quotes it). The
-# two figures measure different tasks and cannot be compared.
+# That is {{ ratio | thousands }} times ours. The paper reports a mean IoU of 50.28
+# percent on ADE20K, with 150 kinds of things in photos ([MMSegmentation's page on
+# SETR](https://github.com/open-mmlab/mmsegmentation/tree/main/configs/setr) quotes it).
+# The two figures measure different tasks and cannot be compared.
 #
 # ## What goes wrong
 #

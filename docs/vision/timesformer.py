@@ -267,9 +267,9 @@ plt.show()
 
 # %%
 #| alt: >
-#|   Two matrices, one for each layer. Rows are the frame of a token, columns the frame that it
-#|   reads. In layer 1 the column of frame 7 is bright in the lower rows, those of frames 0
-#|   and 5 in some of the upper ones. In layer 2 the column of frame 5 is brightest in most
+#|   Two matrices, one for each layer. Rows are the frame of a token, columns the frame
+#|   that it reads. In layer 1 the columns of frames 0 and 7 are brightest, that of frame
+#|   7 above all in the lower rows. In layer 2 the column of frame 5 is brightest in most
 #|   rows.
 #| record:
 #|   elsewhere: elsewhere

@@ -80,10 +80,10 @@ print(f"{model.num_parameters():,} parameters")
 print(f"{patches_right:.1%} of the last training patches were named right")
 
 # %% [markdown]
-# Then it learns to answer, for {{ first }} steps only the hardest kind of question. This order,
-# a *curriculum*, matters more than anything else that we tried: with all questions mixed from
-# the start, the model learned to count, and naming the digit of a cell stayed little better
-# than a guess.
+# Then it learns to answer, for {{ first }} steps only questions about one cell, the kind
+# that it learns last. This order, a *curriculum*, matters more than anything else that we
+# tried: with all questions mixed from the start, the model learned to count, and naming
+# the digit of a cell stayed little better than a guess.
 
 # %%
 #| record:
@@ -264,13 +264,13 @@ for column, (above, below) in enumerate(panels.T):
     for axes in (above, below):
         axes.set(xticks=[], yticks=[])
 plt.show()
-print(f"the brightest cell is the one in question in {hits:.0%} of {len(maps)} cases")
+print(f"the brightest cell is the one in question in {hits:.1%} of {len(maps)} cases")
 
 # %% [markdown]
-# The brightest cell is the one that the question names in {{ hits | percent(0) }} of the cases;
-# one in nine would be chance. We helped: `build_vilt` starts the name of a cell and its place
-# with the same vector, and tokens that are alike look at each other. Without that help the
-# model did not find the cells in the time that this page has.
+# The brightest cell is the one that the question names in {{ hits | percent }} of the
+# cases; one in nine would be chance. We helped: `build_vilt` starts the name of a cell
+# and its place with the same vector, and tokens that are alike look at each other.
+# Without that help the model did not find the cells in the time that this page has.
 #
 # ## Save it with a card
 

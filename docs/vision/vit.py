@@ -274,7 +274,7 @@ plt.show()
 #| alt: >
 #|   A matrix of ten rows, the right classes, and ten columns, the answers. Most of the 100
 #|   images of a class lie on the diagonal. Shirts, T-shirts, pullovers and coats are often
-#|   taken for one another; trousers, bags and ankle boots are nearly always right.
+#|   taken for one another; trousers, ankle boots and bags are right most often.
 #| record:
 #|   mistakes: (answers != clothes[3]).sum().item()
 #|   shirts_right: (answers[clothes[3] == labels.index("Shirt")] == labels.index("Shirt")).mean().item()

@@ -25,15 +25,15 @@
   document.addEventListener("keydown", want);
 
   /* The theme writes each address in the page out in full, to compare heads of pages later.
-     From a new address, though it is the same, the browser reads the style sheet again, loads
-     the fonts again and lays out the whole page a second time. So these links say that they
-     are written out, and keep what they have. */
-  function keep(link) {
-    const { href } = link;
-    const full = link.cloneNode();
+     From a new address, though it is the same, the browser reads the style sheet again and
+     lays out the whole page a second time. So the sheet says that its address is written out,
+     and keeps the one it has. */
+  function keep(sheet) {
+    const { href } = sheet;
+    const full = sheet.cloneNode();
     full.href = href;
     const { outerHTML } = full;
-    Object.defineProperties(link, {
+    Object.defineProperties(sheet, {
       href: { get: () => href, set() {} },
       outerHTML: { get: () => outerHTML },
     });
@@ -41,7 +41,7 @@
 
   function start() {
     let real;
-    document.head.querySelectorAll("link[href]").forEach(keep);
+    document.head.querySelectorAll("link[rel=stylesheet]").forEach(keep);
     for (const script of document.querySelectorAll("script[type=late]")) {
       real = document.createElement("script");
       real.async = false;
