@@ -21,6 +21,7 @@ from executor import claims, costs, publish, render
 from executor.assemble import Program
 from executor.cache import Entry
 from executor.errors import PageError
+from executor.executed import ExecutedPage, rendered
 from executor.files import write_if_changed
 from executor.offers import Offers
 from executor.packages import Packages
@@ -57,18 +58,6 @@ class View:
     program: Program | None
     entry: Entry | None = None
     error: PageError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """What becomes of a page: the notebook as JSON, and by uri the files beside it."""
-
-    notebook: str
-    beside: dict[str, bytes | str]
-
-
-# By root and page: a digest of what it was made of, and what came of that.
-_rendered: dict[tuple[Path, str], tuple[str, _Rendered]] = {}
 
 
 class Site:
@@ -182,63 +171,34 @@ class Site:
         tools = publish.tools(
             f"{stem}.ipynb", f"{stem}.py", colab_url=colab, source_url=source
         )
-        functions = functions_of(self.project.root, program)
         about = publish.about_page(entry, self.offers.rows(program, entry))
-        locked = self.pins
         pins = {
-            name: locked[name] for name in entry.provenance["packages"] if name in locked
+            name: self.pins[name]
+            for name in entry.provenance["packages"]
+            if name in self.pins
         }
-        note = publish.note_for_download(
-            program,
-            entry,
-            urljoin(config.site_url or "", f"{folder}/"),
-            pins,
-            config.site_name,
-        )
-        portable = PortableValues(
-            self.values, self.ledger, program.page.uri, config.site_url or ""
-        )
-        fetch = self.offers.fetch_for(program)
-
-        def make() -> _Rendered:
-            notebook = publish.site_notebook(
+        page = ExecutedPage(
+            program=program,
+            entry=entry,
+            values=self.values,
+            portable=PortableValues(self.values, self.ledger, uri, config.site_url or ""),
+            tools=tools,
+            end=functions_of(self.project.root, program) + about,
+            note=publish.note_for_download(
                 program,
                 entry,
-                self.values,
-                functions + about,
-                tools,
-                self.offers.site_url,
-            )
-            notebook, figures = render.prepare(notebook, stem)
-            beside: dict[str, bytes | str] = {
-                f"{folder}/{stem}.ipynb": publish.download_notebook(
-                    program, entry, portable, note, fetch
-                ),
-                f"{folder}/{stem}.py": publish.download_script(
-                    program, portable, note, fetch
-                ),
-                **{f"{folder}/{name}": content for name, content in figures.items()},
-            }
-            if colab:
-                beside[f"{publish.COLAB}/{folder}.ipynb"] = publish.colab_notebook(
-                    program, entry, portable, note, pins, fetch
-                )
-            return _Rendered(nbformat.writes(notebook), beside)
-
-        prose = [
-            values.fill(cell.source, program.page.path, cell.cell.line, program.page.id)
-            for values in (self.values, portable)
-            for cell in program.cells
-            if cell.cell.kind == "markdown"
-        ]
-        code = [(cell.source, cell.cell.line, cell.cell.alt) for cell in program.code]
-        made_of = (prose, code, program.page.meta, entry.key, about, functions, tools)
-        state = _digest(repr((*made_of, note, fetch, pins, colab, self.offers.site_url)))
-        known = _rendered.get((self.project.root, uri))
-        if known is None or known[0] != state:
-            known = _rendered[self.project.root, uri] = state, make()
-        self._add_notebook(files, config, uri, known[1].notebook)
-        for path, content in known[1].beside.items():
+                urljoin(config.site_url or "", f"{folder}/"),
+                pins,
+                config.site_name,
+            ),
+            fetch=self.offers.fetch_for(program),
+            pins=pins,
+            colab=bool(colab),
+            site_url=self.offers.site_url,
+        )
+        made = rendered(self.project.root, page)
+        self._add_notebook(files, config, uri, made.notebook)
+        for path, content in made.beside.items():
             files.append(File.generated(config, path, content=content))
 
     def _add_failed(
@@ -270,9 +230,9 @@ class Site:
         path = self.project.root / ".cache" / "pages" / Path(uri).with_suffix(".ipynb")
         write_if_changed(path, text.encode())
         self.shown[uri] = _digest(text)
-        rendered = File.generated(config, uri, abs_src_path=str(path))
-        rendered.edit_uri = uri
-        files.append(rendered)
+        file = File.generated(config, uri, abs_src_path=str(path))
+        file.edit_uri = uri
+        files.append(file)
 
     def _add_unexecuted(
         self, files: Files, config: MkDocsConfig, uri: str, notebook: NotebookNode
