@@ -22,12 +22,12 @@ def watts_per_core() -> float:
 
 @cache
 def _watts_per_core() -> float:
-    from codecarbon.core import cpu
-
     logger = logging.getLogger("codecarbon")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it warns of each processor that it does not know
     try:
+        from codecarbon.core import cpu  # sets the level, too
+
+        logger.setLevel(logging.ERROR)  # it warns of each processor that it does not know
         cores = os.cpu_count() or 1
         watts = cpu.TDP().tdp or cpu.DEFAULT_POWER_PER_CORE * cores
         return float(watts) / cores
