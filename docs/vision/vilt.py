@@ -246,16 +246,17 @@ cells = [test_questions[index].text[-3:-1] for index in place_rows]  # "what is 
 named = torch.tensor([CELLS.index(cell) for cell in cells])
 hits = (maps.flatten(1).argmax(dim=1) == named).double().mean().item()
 figure, panels = plt.subplots(2, 4, figsize=(7.2, 3.9), layout="constrained")
-for column, (above, below) in enumerate(panels.T):
-    question = test_questions[place_rows[column]]
+shown = range(0, 8, 2)  # two questions in a row are on one image
+for index, (above, below) in zip(shown, panels.T, strict=True):
+    question = test_questions[place_rows[index]]
     above.imshow(test_images[question.image], interpolation="none", cmap="gray")
     above.set_title(
-        f"{question.text}\n{answers[place_rows[column]]}",
+        f"{question.text}\n{answers[place_rows[index]]}",
         size=9,
         weight="normal",
     )
-    below.imshow(maps[column].numpy(), interpolation="none", vmin=0)
-    row, cell = divmod(named[column].item(), 3)
+    below.imshow(maps[index].numpy(), interpolation="none", vmin=0)
+    row, cell = divmod(named[index].item(), 3)
     below.add_patch(
         plt.Rectangle(
             (cell - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="C0", linewidth=3
