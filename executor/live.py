@@ -31,6 +31,7 @@ from watchdog.observers import Observer
 from executor import sample
 from executor.cache import Entry
 from executor.errors import NotRunError, PageError
+from executor.pages import page_id
 from executor.project import Project, State
 from executor.schedule import Event, Job, Runner, ranks_of
 from executor.site import Site, View
@@ -126,7 +127,7 @@ class Live:
                 state = wanted[page]
                 if page not in self._runs:
                     job = Job(state.program, state.key, state.sources)
-                    future = self._runner.submit(job, _say)
+                    future = self._runner.submit(job, _say, ranks[page])
                     self._runs[page] = _Run(state.key.digest, future)
                     future.add_done_callback(self._done(page, state.key.digest))
 
@@ -176,6 +177,7 @@ class Live:
     def attach(self, server: LiveReloadServer, config: MkDocsConfig) -> None:
         """Takes over watching the content, since MkDocs looks only every half second."""
         self._server = server
+        server.set_app(_Watched(self, server))
         server.unwatch(config.docs_dir)
         folders = [config.docs_dir, *filter(os.path.isdir, config.watch)]
         config.watch[:] = [path for path in config.watch if path not in folders]
@@ -184,6 +186,11 @@ class Live:
             self._observer.schedule(_Handler(self.rebuild), folder, recursive=True)
         self._observer.start()
         self.rebuild()
+
+    def look(self, path: str) -> None:
+        """Has the page at a path of the site go next, since somebody looks at it."""
+        if self._runner is not None and not Path(path).suffix:
+            self._runner.hasten(page_id(path.strip("/")))
 
     def rebuild(self) -> None:
         """Asks the server to build again, and to reload the browsers."""
@@ -263,6 +270,19 @@ class Live:
                 self._building[uri] = _prose(file, site)
             changed = not self._quick or self._building[uri] != self._shown.get(uri)
             setattr(file, "is_modified", partial(bool, changed))  # noqa: B010
+
+
+class _Watched:
+    """Answers requests as the server does, and tells which pages are looked at."""
+
+    def __init__(self, live: Live, server: LiveReloadServer) -> None:
+        self._live = live
+        self._mount = server.mount_path
+        self._answer = server.serve_request
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        self._live.look(environ["PATH_INFO"].removeprefix(self._mount))
+        return self._answer(environ, start_response)
 
 
 class _Patched:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -93,6 +94,7 @@ class _Places:
     def __init__(self, count: int) -> None:
         self._free = count
         self._waiting: list[_Turn] = []
+        self._hastened = 0
 
     def join(self, turn: _Turn) -> None:
         """Waits for a place, which ``turn.came`` tells of."""
@@ -109,6 +111,13 @@ class _Places:
         else:
             self._free += 1
         self._hand_out()
+
+    def hasten(self, turn: _Turn) -> None:
+        """Puts a turn, and those that it comes after, before all others."""
+        self._hastened += 1
+        turn.rank = (-math.inf, -self._hastened)
+        for other in turn.after:
+            self.hasten(other)
 
     def _hand_out(self) -> None:
         while self._free:
@@ -200,7 +209,8 @@ class Runner:
         Args:
             job: The page.
             notify: Is told of its progress.
-            rank: When several wait for a place, the smallest goes first.
+            rank: When several wait for a place, the smallest goes first, as long as
+                none is hastened.
         """
         self.prepare([job.program])
         makers = [
@@ -215,6 +225,12 @@ class Runner:
         )
         self._submitted[job.program.page.id] = _Submitted(job.key.digest, turn, future)
         return future
+
+    def hasten(self, page: str) -> None:
+        """Has a page go next, after the pages that it waits for, if it waits at all."""
+        submitted = self._submitted.get(page)
+        if submitted is not None and not submitted.future.done():
+            self._loop.call_soon_threadsafe(self._places.hasten, submitted.turn)
 
     def run(
         self, jobs: Sequence[Job], notify: Notify = _ignore

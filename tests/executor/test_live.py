@@ -17,6 +17,7 @@ from mkdocs.config import load_config
 
 from executor import live
 from executor.cache import Cache
+from executor.schedule import available_cores
 from tests.executor.small_site import SmallSite
 
 PATIENCE = 90  # seconds; on a quiet machine nothing takes a tenth of it
@@ -188,6 +189,30 @@ def test_each_page_says_to_wait_until_the_site_is_built(tmp_path: Path) -> None:
     for url in ("one", "more/plain"):
         text = (built / url / "index.html").read_text(encoding="utf-8")
         assert "The site is being built" in text
+
+
+def test_the_page_that_is_looked_at_runs_next(tmp_path: Path) -> None:
+    site = SmallSite(tmp_path)
+    gate = tmp_path / "gate"
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.05)"
+    blocks = [f"block{number}" for number in range(available_cores())]
+    names = [*blocks, "left", "right", "seen"]
+    for name in names:
+        site.page(f"{name}.py", wait if name in blocks else f"print('{name}')")
+    site.configure("".join(f"  - {name}.py\n" for name in names))
+    server = Server(site, tmp_path / "log")
+    try:
+        server.wait_to_listen()
+        server.wait("seen/", "Running…")
+        wait_for(lambda: server.said().count("Running ") == len(blocks), server)
+        server.get("seen/")
+        gate.touch()
+        wait_for(lambda: server.said().count("Ran ") == len(names), server)
+    finally:
+        server.stop()
+    ran = re.findall(r"Running (\w+)", server.said())
+    assert ran[len(blocks)] == "seen"
+    assert sorted(ran) == sorted(names)
 
 
 def test_an_edit_of_prose_runs_nothing(server: Server, site: SmallSite) -> None:

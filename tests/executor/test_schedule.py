@@ -228,6 +228,36 @@ def test_who_waits_for_a_page_goes_next_also_when_the_loop_is_slow(bench: Any) -
     assert started == ["maker", "user", "quick"]
 
 
+def test_a_page_that_is_hastened_goes_next_after_what_it_waits_for(bench: Any) -> None:
+    here = bench(1)
+    started: list[str] = []
+    gate = here.project.root / "gate"
+    cell = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)"
+    jobs = (
+        here.job("first", cell),
+        here.job("second", "2"),
+        linked(here, "maker", saves="maker"),
+        linked(here, "user", uses="maker"),
+        here.job("third", "3"),
+    )
+
+    def tell(event: Event) -> None:
+        if event.state == "started":
+            started.append(event.page)
+
+    futures = [
+        here.runner.submit(job, tell, (float(number), 0.0))
+        for number, job in enumerate(jobs)
+    ]
+    for page in ("third", "user", "no such page"):
+        here.runner.hasten(page)
+    gate.touch()
+    for future in futures:
+        future.result(60)
+    here.runner.hasten("third")  # it has run
+    assert started == ["first", "maker", "user", "third", "second"]
+
+
 def test_users_wait_while_others_run(bench: Any) -> None:
     here = bench(2)
     outcome = here.run(
