@@ -213,7 +213,6 @@ plt.show()
 #|   gain_beit_error: 2 * gains["BEiT", "raw pixels"][1]
 #|   gain_mae_error: 2 * gains["MAE", "raw pixels"][1]
 #|   gain_maskfeat_error: 2 * gains["MaskFeat", "raw pixels"][1]
-#|   least_learned: min(gains[name, f"untrained {name}"][0] for name in pretrained)
 pretrained = ["BEiT", "MAE", "MaskFeat"]
 gains = {}
 for name in pretrained:
