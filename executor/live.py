@@ -189,7 +189,7 @@ class Live:
 
     def look(self, path: str) -> None:
         """Has the page at a path of the site go next, since somebody looks at it."""
-        if self._runner is not None and not Path(path).suffix:
+        if self._runner is not None:
             self._runner.hasten(page_id(path.strip("/")))
 
     def rebuild(self) -> None:
